@@ -1,0 +1,95 @@
+// swift-tools-version: 6.2
+// The rooms of Mortise and the arrows between them: a target may use only what it names here.
+import PackageDescription
+
+let strict: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("MemberImportVisibility")]
+
+/// One folder under Plugins/, built as `libNAME.so` beside the program.
+func extensionTarget(_ name: String, folder: String? = nil, libraries: [String] = []) -> Target {
+    .target(
+        name: name, path: "Plugins/\(folder ?? name)", sources: nil, publicHeadersPath: ".",
+        cSettings: [.headerSearchPath("../../Sources/CISAPI/include"), .unsafeFlags(["-fvisibility=hidden"])],
+        linkerSettings: libraries.map { .linkedLibrary($0) })
+}
+
+let package = Package(
+    name: "mortise",
+    products: [
+        .executable(name: "mortise", targets: ["mortise"]),
+        .library(name: "hello", type: .dynamic, targets: ["hello"]),
+        .library(name: "hello-swift", type: .dynamic, targets: ["HelloSwift"]),
+        .library(name: "echo", type: .dynamic, targets: ["echo"]),
+        .library(name: "counter", type: .dynamic, targets: ["counter"]),
+        .library(name: "upload", type: .dynamic, targets: ["upload"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // What an extension author reads.
+        .target(name: "CISAPI"),
+
+        // What knows nothing of HTTP.
+        .target(name: "CPlatform"),
+        .target(name: "Platform", dependencies: ["CPlatform"], swiftSettings: strict),
+
+        // Bytes and values.
+        .target(name: "Exchange", swiftSettings: strict),
+        .target(name: "Configuration", dependencies: ["Yams"], swiftSettings: strict),
+
+        // What supervisor and host say to each other.
+        .target(name: "Control", dependencies: ["Platform"], swiftSettings: strict),
+
+        // What touches an extension's memory.
+        .target(name: "CExtensionHost", dependencies: ["CISAPI"]),
+        .target(
+            name: "ExtensionHost", dependencies: ["CISAPI", "CExtensionHost", "Exchange", "Platform"],
+            swiftSettings: strict),
+
+        // The host.
+        .target(
+            name: "Handlers",
+            dependencies: ["ExtensionHost", "Exchange", "Platform", "Configuration", "Control"],
+            swiftSettings: strict),
+        .target(
+            name: "Server",
+            dependencies: [
+                "Handlers", "ExtensionHost", "Exchange", "Platform", "Configuration", "Control",
+            ],
+            swiftSettings: strict),
+
+        // The worker of an isolated pool.
+        .target(
+            name: "Worker", dependencies: ["ExtensionHost", "Exchange", "Platform"], swiftSettings: strict),
+
+        // The supervisor.
+        .target(
+            name: "Supervision", dependencies: ["Configuration", "Control", "Platform"],
+            swiftSettings: strict),
+
+        .executableTarget(
+            name: "mortise",
+            dependencies: [
+                "Server", "Supervision", "Worker", "Handlers", "ExtensionHost", "Configuration",
+                "Control", "Exchange", "Platform",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict,
+            linkerSettings: [
+                .unsafeFlags([
+                    "-Xlinker", "--export-dynamic-symbol=GetLastError",
+                    "-Xlinker", "--export-dynamic-symbol=SetLastError",
+                ])
+            ]),
+
+        // Extensions shipped with the server.
+        extensionTarget("hello"),
+        .target(name: "HelloSwift", dependencies: ["CISAPI"], path: "Plugins/hello-swift"),
+        extensionTarget("echo", libraries: ["crypto"]),
+        extensionTarget("counter"),
+        extensionTarget("upload", libraries: ["crypto"]),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu11
+)

@@ -1,0 +1,53 @@
+// The kernel interfaces Platform needs and Swift cannot call: variadic calls, macros, raw system calls.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <stdint.h>
+#include <sys/types.h>
+
+/// accept4(2), non-blocking and close-on-exec; the peer's address goes to `address` (a sockaddr_storage).
+int cplatform_accept(int listener, void *address, uint32_t *length);
+
+/// getsockname(2) or getpeername(2).
+int cplatform_socket_name(int socket, int peer, void *address, uint32_t *length);
+
+/// An unnamed epoll, close-on-exec.
+int cplatform_epoll_create(void);
+
+/// pipe2(2), close-on-exec.
+int cplatform_pipe(int ends[2]);
+
+/// epoll_ctl with a 64-bit token. `operation` is EPOLL_CTL_ADD, _MOD or _DEL. 0, or -1 with errno.
+int cplatform_epoll_control(int epoll, int operation, int descriptor, uint32_t events, uint64_t token);
+
+/// Waits for one event. 1 = an event, 0 = time out, -1 = errno (EINTR included).
+int cplatform_epoll_wait_one(int epoll, int milliseconds, uint32_t *events, uint64_t *token);
+
+/// fcntl(F_SETFL / F_SETFD) helpers, 0 or -1 with errno.
+int cplatform_set_nonblocking(int descriptor, int on);
+int cplatform_set_close_on_exec(int descriptor, int on);
+
+/// openat2(2) with RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS. A descriptor, or -1 with errno.
+int cplatform_open_beneath(int directory, const char *path, int flags, int mode);
+
+/// open(2) and openat(2) without variadics.
+int cplatform_open(const char *path, int flags, int mode);
+int cplatform_openat(int directory, const char *path, int flags, int mode);
+
+/// memfd_create(2), close-on-exec.
+int cplatform_memfd(const char *name);
+
+/// One datagram with up to 64 descriptors (SCM_RIGHTS). Bytes sent, or -1 with errno.
+ssize_t cplatform_send_message(int socket, const void *bytes, size_t length, const int *descriptors,
+                               size_t count, int flags);
+
+/// One datagram with its descriptors, close-on-exec. `*count` in: room, out: received.
+/// Bytes received (0 = end), or -1 with errno. `*truncated` is set when bytes or descriptors were cut.
+ssize_t cplatform_receive_message(int socket, void *bytes, size_t room, int *descriptors,
+                                  size_t *count, int *truncated, int flags);
+
+/// S_ISREG and S_ISDIR.
+int cplatform_is_regular(uint32_t mode);
+int cplatform_is_directory(uint32_t mode);
+
+/// Names the calling thread (15 bytes at most).
+void cplatform_name_thread(const char *name);

@@ -1,0 +1,85 @@
+// What supervisor and host say to each other.
+// SPDX-License-Identifier: Apache-2.0
+
+/// From the host to the supervisor. Descriptors travel beside the message, in the order named here.
+package enum HostMessage: Sendable, Equatable {
+    /// The host serves: configuration read, extensions loaded, listeners in its epoll.
+    case ready
+    /// The host cannot serve this configuration; it leaves.
+    case failed(reason: String)
+    /// One more worker of the pool, please (index into `Settings.pools`).
+    case wantWorker(pool: Int)
+    /// The host has closed its connection to the worker.
+    case releaseWorker(id: UInt64, reason: ReleaseReason)
+    /// Start a CGI script. Descriptors: standard input, standard output, standard error.
+    case startScript(id: UInt64, Script)
+    /// The request is over: whatever is left of the script's process group ends now.
+    case endScript(id: UInt64)
+    /// All idle connections have been handed over and no request is in flight; the host leaves.
+    case drained
+}
+
+package enum ReleaseReason: UInt8, Sendable, Equatable, CaseIterable {
+    /// Fit for another host (a reload) or for another time.
+    case idle
+    /// Reached max-requests: end it, its successor may start.
+    case served
+    /// Idle for longer than idle-timeout: end it.
+    case surplus
+    /// Broke the protocol, overstayed a deadline, or has a request nobody waits for: kill it.
+    case broken
+}
+
+package struct Script: Sendable, Equatable {
+    package var program: String
+    /// With the program's name as the first.
+    package var arguments: [String]
+    /// "NAME=value".
+    package var environment: [[UInt8]]
+    package var folder: String
+    package init(program: String, arguments: [String], environment: [[UInt8]], folder: String) {
+        self.program = program
+        self.arguments = arguments
+        self.environment = environment
+        self.folder = folder
+    }
+}
+
+/// How a process ended.
+package enum ProcessEnd: Sendable, Equatable, CustomStringConvertible {
+    case exited(code: Int32)
+    case killed(signal: Int32)
+
+    package var description: String {
+        switch self {
+        case .exited(let code): "exited with code \(code)"
+        case .killed(let signal): "was killed by signal \(signal)"
+        }
+    }
+}
+
+/// From the supervisor to the host.
+package enum SupervisorMessage: Sendable, Equatable {
+    /// The first message. Descriptors: the configuration's text, then the listeners in the order of
+    /// `Settings.listeners`.
+    case start(configurationName: String)
+    /// A worker of the pool. Descriptor: the connection to it.
+    case worker(pool: Int, id: UInt64, pid: Int32)
+    /// A worker that was asked for cannot be had now: the program is missing, fails, or backs off.
+    case noWorker(pool: Int, reason: String, retryAfterSeconds: Int)
+    /// A worker has died; its connection is at its end.
+    case workerEnded(id: UInt64, ProcessEnd)
+    case scriptStarted(id: UInt64, pid: Int32)
+    /// The script could not be started; errno.
+    case scriptFailed(id: UInt64, code: Int32)
+    case scriptEnded(id: UInt64, ProcessEnd)
+    /// A newer host serves: stop accepting, hand idle connections over, finish requests, leave.
+    /// Descriptor: a MessageSocket to the newer host.
+    case handOver
+    /// Connections of an older host arrive here. Descriptor: a MessageSocket from the older host.
+    case takeOver
+    /// The server stops: stop accepting, finish requests, leave.
+    case drain
+    /// Open the log files anew (SIGUSR1).
+    case reopenLogs
+}

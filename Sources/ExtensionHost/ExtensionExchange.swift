@@ -1,0 +1,36 @@
+// What a call of an extension needs from the exchange it answers, in either home.
+// SPDX-License-Identifier: Apache-2.0
+
+package import Exchange
+
+/// One request and its answer as the ISAPI bridge sees it.
+///
+/// The host implements it over an HTTP connection, the worker over a FastCGI connection. All functions
+/// may be called from any thread, one at a time (the call's lock). After `complete` none is called again.
+package protocol ExtensionExchange: FactSource {
+    /// The request's head.
+    var request: Request { get }
+    /// The length of the whole body in bytes: it has been received, or is being, and its length is known.
+    var bodyLength: Int64 { get }
+    /// Body bytes from where the last read ended. 0 = no more, -1 = the client is gone.
+    func readBody(into room: UnsafeMutableRawBufferPointer) -> Int
+    /// Sends the head. Called once, before `write`. False: the client is gone.
+    func sendHead(_ head: borrowing ResponseHead) -> Bool
+    /// Sends body bytes, already without chunk encoding. False: the client is gone.
+    func write(_ bytes: UnsafeRawBufferPointer) -> Bool
+    /// Gives up on the response: answers with `status` when no head was sent, else cuts the connection
+    /// so that the client can tell. `reason` is for the error log.
+    func fail(status: Int, reason: String)
+    /// Whether the client is still there, as far as the system can tell.
+    var isConnected: Bool { get }
+    /// HSE_REQ_IS_KEEP_CONN.
+    var keepsConnection: Bool { get }
+    /// HSE_REQ_IS_IN_PROCESS: true in the host, false in a worker.
+    var isInProcess: Bool { get }
+    /// Appends to the access log's query (HSE_APPEND_LOG_PARAMETER, lpszLogData).
+    func appendLog(_ bytes: UnsafeRawBufferPointer)
+    /// The status for the access log when the extension set dwHttpStatusCode.
+    func noteStatus(_ status: Int)
+    /// The exchange is over: the last call. From whichever thread ended it.
+    func complete()
+}

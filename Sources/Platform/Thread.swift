@@ -1,0 +1,54 @@
+// Threads of the operating system, by name.
+// SPDX-License-Identifier: Apache-2.0
+
+import CPlatform
+import Glibc
+
+/// Starts operating-system threads; they run detached until their body returns (man 3 pthread_create).
+package enum Thread {
+    /// Starts `body` on a thread of its own. EAGAIN when the system has no more.
+    package static func start(
+        named name: String, stackSize: Int = 1 << 20, _ body: sending @escaping () -> Void
+    ) throws(SystemError) {
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        defer { pthread_attr_destroy(&attributes) }
+        pthread_attr_setstacksize(&attributes, stackSize)
+        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+        let start = Unmanaged.passRetained(Start(name: name, body: body))
+        var thread = pthread_t()
+        let code = pthread_create(
+            &thread, &attributes,
+            { pointer in
+                let start = Unmanaged<Start>.fromOpaque(pointer!).takeRetainedValue()
+                cplatform_name_thread(start.name)
+                start.body()
+                return nil
+            }, start.toOpaque())
+        guard code == 0 else {
+            start.release()
+            throw SystemError("pthread_create", code: code)
+        }
+    }
+
+    private final class Start {
+        let name: String
+        let body: () -> Void
+        init(name: String, body: @escaping () -> Void) {
+            self.name = name
+            self.body = body
+        }
+    }
+
+    package static func sleep(milliseconds: Int) {
+        let deadline = Instant.now.adding(seconds: Double(milliseconds) / 1000)
+        while true {
+            let left = deadline.pollTimeout()
+            if left == 0 { return }
+            poll(nil, 0, left)
+        }
+    }
+
+    /// The number of processors this process may use.
+    package static var processors: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+}
