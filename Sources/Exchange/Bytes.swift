@@ -1,0 +1,103 @@
+// Small reading and writing of bytes that every codec of this room needs.
+// SPDX-License-Identifier: Apache-2.0
+
+extension Array where Element == UInt8 {
+    /// Appends the bytes; allocates nothing when there is room.
+    package mutating func append(_ bytes: Span<UInt8>) {
+        bytes.withUnsafeBufferPointer { append(contentsOf: $0) }
+    }
+
+    /// Appends the text's UTF-8; allocates nothing when there is room.
+    package mutating func append(_ text: StaticString) {
+        text.withUTF8Buffer { append(contentsOf: $0) }
+    }
+
+    /// Appends a number in decimal; allocates nothing when there is room.
+    package mutating func append(decimal value: UInt64) {
+        var digits = InlineArray<20, UInt8>(repeating: 0)
+        var rest = value
+        var first = 20
+        repeat {
+            first -= 1
+            digits[first] = UInt8(truncatingIfNeeded: rest % 10) + 0x30
+            rest /= 10
+        } while rest > 0
+        while first < 20 {
+            append(digits[first])
+            first += 1
+        }
+    }
+}
+
+extension Span where Element == UInt8 {
+    /// Whether the bytes are that text, upper and lower case alike (ASCII).
+    package func matches(_ text: StaticString) -> Bool {
+        count == text.utf8CodeUnitCount && hasPrefix(text)
+    }
+
+    /// Whether the bytes begin with that text, upper and lower case alike (ASCII).
+    package func hasPrefix(_ text: StaticString) -> Bool {
+        guard count >= text.utf8CodeUnitCount else { return false }
+        return text.withUTF8Buffer { expected in
+            for index in expected.indices
+            where lowercased(self[index]) != lowercased(expected[index]) { return false }
+            return true
+        }
+    }
+
+    /// The range without white space (SP, HTAB) at its ends: OWS of RFC 9110 §5.6.3.
+    func trimmed(_ range: Range<Int>) -> Range<Int> {
+        var start = range.lowerBound
+        var end = range.upperBound
+        while start < end, isBlank(self[start]) { start += 1 }
+        while end > start, isBlank(self[end - 1]) { end -= 1 }
+        return start..<end
+    }
+
+    /// A decimal number of digits alone; nil for anything else, an overflow included.
+    func decimal() -> Int64? {
+        guard count > 0 else { return nil }
+        var value: Int64 = 0
+        for index in indices {
+            guard let digit = digitValue(self[index]) else { return nil }
+            let (product, tooLarge) = value.multipliedReportingOverflow(by: 10)
+            let (sum, overflow) = product.addingReportingOverflow(Int64(digit))
+            if tooLarge || overflow { return nil }
+            value = sum
+        }
+        return value
+    }
+}
+
+@inline(__always)
+func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+
+@inline(__always)
+func digitValue(_ byte: UInt8) -> UInt8? { byte >= 0x30 && byte <= 0x39 ? byte - 0x30 : nil }
+
+/// A byte of a field value: no control character but HTAB (RFC 9110 §5.5).
+@inline(__always)
+func isFieldByte(_ byte: UInt8) -> Bool { byte >= 0x20 && byte != 0x7f || byte == 0x09 }
+
+/// ALPHA or DIGIT.
+@inline(__always)
+func isAlphanumeric(_ byte: UInt8) -> Bool {
+    let low = byte | 0x20
+    return low >= 0x61 && low <= 0x7a || byte >= 0x30 && byte <= 0x39
+}
+
+/// A byte of a token: `tchar` of RFC 9110 §5.6.2.
+@inline(__always)
+func isTokenByte(_ byte: UInt8) -> Bool {
+    if isAlphanumeric(byte) { return true }
+    return switch byte {
+    case UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "%"),
+        UInt8(ascii: "&"),
+        UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "-"),
+        UInt8(ascii: "."),
+        UInt8(ascii: "^"), UInt8(ascii: "_"), UInt8(ascii: "`"), UInt8(ascii: "|"),
+        UInt8(ascii: "~"):
+        true
+    default: false
+    }
+}
