@@ -1,103 +1,80 @@
-// Small reading and writing of bytes that every codec of this room needs.
+// What a byte may be in HTTP, and comparing bytes with words.
 // SPDX-License-Identifier: Apache-2.0
 
-extension Array where Element == UInt8 {
-    /// Appends the bytes; allocates nothing when there is room.
-    package mutating func append(_ bytes: Span<UInt8>) {
-        bytes.withUnsafeBufferPointer { append(contentsOf: $0) }
-    }
+/// A set of ASCII bytes as two words of bits: membership is a shift, no memory is read.
+private struct ByteClass {
+    let low: UInt64
+    let high: UInt64
 
-    /// Appends the text's UTF-8; allocates nothing when there is room.
-    package mutating func append(_ text: StaticString) {
-        text.withUTF8Buffer { append(contentsOf: $0) }
-    }
+    /// Letters, digits and !#$%&'*+-.^_`|~ (RFC 9110 §5.6.2).
+    static let token = ByteClass(low: 0x03ff_6cfa_0000_0000, high: 0x57ff_ffff_c7ff_fffe)
+    /// Visible ASCII but for "#" and the backslash, which no request target has (RFC 3986 §2).
+    static let target = ByteClass(low: 0xffff_fff6_0000_0000, high: 0x7fff_ffff_efff_ffff)
+    static let hexDigit = ByteClass(low: 0x03ff_0000_0000_0000, high: 0x0000_007e_0000_007e)
+    static let alphanumeric = ByteClass(low: 0x03ff_0000_0000_0000, high: 0x07ff_fffe_07ff_fffe)
 
-    /// Appends a number in decimal; allocates nothing when there is room.
-    package mutating func append(decimal value: UInt64) {
-        var digits = InlineArray<20, UInt8>(repeating: 0)
-        var rest = value
-        var first = 20
-        repeat {
-            first -= 1
-            digits[first] = UInt8(truncatingIfNeeded: rest % 10) + 0x30
-            rest /= 10
-        } while rest > 0
-        while first < 20 {
-            append(digits[first])
-            first += 1
-        }
+    @inline(__always)
+    func contains(_ byte: UInt8) -> Bool {
+        let word = byte < 64 ? low : byte < 128 ? high : 0
+        return word >> UInt64(byte & 63) & 1 != 0
     }
 }
 
-extension Span where Element == UInt8 {
-    /// Whether the bytes are that text, upper and lower case alike (ASCII).
-    package func matches(_ text: StaticString) -> Bool {
-        count == text.utf8CodeUnitCount && hasPrefix(text)
-    }
+/// A byte of a token: a method, a field name (RFC 9110 §5.6.2).
+@inline(__always) package func isToken(_ byte: UInt8) -> Bool { ByteClass.token.contains(byte) }
+/// A byte of a request target: visible ASCII without "#" and "\".
+@inline(__always) func isTargetByte(_ byte: UInt8) -> Bool { ByteClass.target.contains(byte) }
+/// A byte of a field value: anything but control bytes; HTAB is allowed (RFC 9110 §5.5).
+@inline(__always) package func isValueByte(_ byte: UInt8) -> Bool {
+    (byte >= 0x20 && byte != 0x7f) || byte == 0x09
+}
+@inline(__always) package func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
+@inline(__always) package func isHexDigit(_ byte: UInt8) -> Bool { ByteClass.hexDigit.contains(byte) }
+@inline(__always) package func isAlphanumeric(_ byte: UInt8) -> Bool {
+    ByteClass.alphanumeric.contains(byte)
+}
+/// A space or a tab: OWS of RFC 9110 §5.6.3.
+@inline(__always) package func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
 
-    /// Whether the bytes begin with that text, upper and lower case alike (ASCII).
-    package func hasPrefix(_ text: StaticString) -> Bool {
-        guard count >= text.utf8CodeUnitCount else { return false }
-        return text.withUTF8Buffer { expected in
-            for index in expected.indices
-            where lowercased(self[index]) != lowercased(expected[index]) { return false }
-            return true
-        }
-    }
+@inline(__always)
+package func isOne(_ byte: UInt8, of set: StaticString) -> Bool {
+    set.withUTF8Buffer { $0.contains(byte) }
+}
 
-    /// The range without white space (SP, HTAB) at its ends: OWS of RFC 9110 §5.6.3.
-    func trimmed(_ range: Range<Int>) -> Range<Int> {
-        var start = range.lowerBound
-        var end = range.upperBound
-        while start < end, isBlank(self[start]) { start += 1 }
-        while end > start, isBlank(self[end - 1]) { end -= 1 }
-        return start..<end
-    }
-
-    /// A decimal number of digits alone; nil for anything else, an overflow included.
-    func decimal() -> Int64? {
-        guard count > 0 else { return nil }
-        var value: Int64 = 0
-        for index in indices {
-            guard let digit = digitValue(self[index]) else { return nil }
-            let (product, tooLarge) = value.multipliedReportingOverflow(by: 10)
-            let (sum, overflow) = product.addingReportingOverflow(Int64(digit))
-            if tooLarge || overflow { return nil }
-            value = sum
-        }
-        return value
+/// The value of a hexadecimal digit; nil for another byte.
+package func hexValue(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case 0x30...0x39: byte - 0x30
+    case 0x41...0x46: byte - 0x41 + 10
+    case 0x61...0x66: byte - 0x61 + 10
+    default: nil
     }
 }
 
-@inline(__always)
-func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
-
-@inline(__always)
-func digitValue(_ byte: UInt8) -> UInt8? { byte >= 0x30 && byte <= 0x39 ? byte - 0x30 : nil }
-
-/// A byte of a field value: no control character but HTAB (RFC 9110 §5.5).
-@inline(__always)
-func isFieldByte(_ byte: UInt8) -> Bool { byte >= 0x20 && byte != 0x7f || byte == 0x09 }
-
-/// ALPHA or DIGIT.
-@inline(__always)
-func isAlphanumeric(_ byte: UInt8) -> Bool {
-    let low = byte | 0x20
-    return low >= 0x61 && low <= 0x7a || byte >= 0x30 && byte <= 0x39
+/// Whether that text stands at `start`.
+package func equals(_ bytes: Span<UInt8>, _ start: Int, _ text: StaticString) -> Bool {
+    guard start >= 0, bytes.count - start >= text.utf8CodeUnitCount else { return false }
+    return text.withUTF8Buffer { expected in
+        for index in 0..<expected.count where bytes[unchecked: start + index] != expected[index] {
+            return false
+        }
+        return true
+    }
 }
 
-/// A byte of a token: `tchar` of RFC 9110 §5.6.2.
-@inline(__always)
-func isTokenByte(_ byte: UInt8) -> Bool {
-    if isAlphanumeric(byte) { return true }
-    return switch byte {
-    case UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "%"),
-        UInt8(ascii: "&"),
-        UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "-"),
-        UInt8(ascii: "."),
-        UInt8(ascii: "^"), UInt8(ascii: "_"), UInt8(ascii: "`"), UInt8(ascii: "|"),
-        UInt8(ascii: "~"):
-        true
-    default: false
+/// Whether that text, given in lower case, stands at `start` in any case (ASCII).
+package func equalsIgnoringCase(_ bytes: Span<UInt8>, _ start: Int, _ text: StaticString) -> Bool {
+    guard start >= 0, bytes.count - start >= text.utf8CodeUnitCount else { return false }
+    return text.withUTF8Buffer { expected in
+        for index in 0..<expected.count
+        where lowercased(bytes[unchecked: start + index]) != expected[index] { return false }
+        return true
     }
+}
+
+/// Whether the range is exactly that text, given in lower case, in any case (ASCII).
+package func equalsIgnoringCase(
+    _ bytes: Span<UInt8>, _ range: Range<Int>, _ text: StaticString
+) -> Bool {
+    range.count == text.utf8CodeUnitCount && equalsIgnoringCase(bytes, range.lowerBound, text)
 }

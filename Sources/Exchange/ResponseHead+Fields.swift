@@ -24,7 +24,7 @@ extension ResponseHead {
         guard (200...599).contains(number) else { return false }
         guard text.count == 3 || digitValue(text[3]) == nil else { return false }
         let phrase = text.extracting(text.trimmed(3..<text.count))
-        for index in phrase.indices where !isFieldByte(phrase[index]) { return false }
+        for index in phrase.indices where !isValueByte(phrase[index]) { return false }
         status = Int(number)
         reason.removeAll(keepingCapacity: true)
         reason.append(phrase)
@@ -87,8 +87,8 @@ extension ResponseHead {
         _ name: Span<UInt8>, _ value: Span<UInt8>, _ rules: Rules, _ seen: inout Seen
     ) throws(ResponseHeadError) {
         guard name.count > 0 else { throw .malformedName }
-        for index in name.indices where !isTokenByte(name[index]) { throw .malformedName }
-        for index in value.indices where !isFieldByte(value[index]) { throw .malformedValue }
+        for index in name.indices where !isToken(name[index]) { throw .malformedName }
+        for index in value.indices where !isValueByte(value[index]) { throw .malformedValue }
         switch name.count {
         case 2 where name.matches("TE"), 7 where name.matches("Trailer") || name.matches("Upgrade"),
             10 where name.matches("Keep-Alive"), 16 where name.matches("Proxy-Connection"):
