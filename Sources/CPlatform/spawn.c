@@ -16,22 +16,23 @@
 enum { stackSize = 32 * 1024 };
 
 struct child {
-    const struct cplatform_spawn *start;
+    const struct cplatform_start *start;
     pid_t parent;
     // Written by the child, read by the parent: they share memory until exec.
     volatile int error;
 };
 
 // A child must not inherit ignored signals, and no handler may run in memory that is the parent's.
+// The raw call, because glibc keeps 32 and 33 to itself; all zeros is SIG_DFL on every architecture.
 static void restore_signals(void) {
-    struct sigaction action = {.sa_handler = SIG_DFL};
-    for (int number = 1; number < NSIG; number++) {
-        if (number != SIGKILL && number != SIGSTOP) sigaction(number, &action, NULL);
+    static const unsigned long standard[8];
+    for (int number = 1; number <= 64; number++) {
+        syscall(SYS_rt_sigaction, number, standard, NULL, (size_t)8);
     }
 }
 
 // Puts the given descriptors at 0, 1, 2 … and closes all others.
-static int arrange_descriptors(const struct cplatform_spawn *start) {
+static int arrange_descriptors(const struct cplatform_start *start) {
     int count = start->descriptor_count;
     int moved[count > 0 ? count : 1];
     // First out of the way: a source may sit where another one's place is.
@@ -53,7 +54,7 @@ static int arrange_descriptors(const struct cplatform_spawn *start) {
 // Runs between clone and exec: async-signal-safe calls only (man 7 signal-safety).
 static int run_child(void *argument) {
     struct child *child = argument;
-    const struct cplatform_spawn *start = child->start;
+    const struct cplatform_start *start = child->start;
     restore_signals();
     if (setsid() < 0) goto failed;
     if (start->ends_with_parent) {
@@ -72,7 +73,7 @@ failed:
     _exit(127);
 }
 
-int cplatform_spawn(const struct cplatform_spawn *start, pid_t *pid, int *handle) {
+int cplatform_spawn(const struct cplatform_start *start, pid_t *pid, int *handle) {
     // The parent stands still while the child runs on this part of its stack.
     char stack[stackSize] __attribute__((aligned(16)));
     struct child child = {.start = start, .parent = getpid(), .error = 0};

@@ -52,7 +52,7 @@ package final class ChildProcess {
                 start.descriptors.withUnsafeBufferPointer { descriptors in
                     start.program.withCString { program in
                         withOptionalString(start.folder) { folder in
-                            var raw = cplatform_spawn(
+                            var raw = cplatform_start(
                                 program: program, arguments: argumentList, environment: variables,
                                 folder: folder, descriptors: descriptors.baseAddress,
                                 descriptor_count: Int32(descriptors.count),

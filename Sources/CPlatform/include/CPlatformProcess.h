@@ -5,7 +5,7 @@
 #include <sys/types.h>
 
 /// What a new process is to be. All pointers are read until `cplatform_spawn` returns.
-struct cplatform_spawn {
+struct cplatform_start {
     /// The program's path; PATH is not searched.
     const char *program;
     /// argv and envp, each ended by NULL.
@@ -25,7 +25,7 @@ struct cplatform_spawn {
 /// The child borrows the parent's memory until exec (CLONE_VM | CLONE_VFORK), so the cost does not grow
 /// with the parent. 0, or the errno of the step that failed: then no child exists. `*handle` is a pidfd,
 /// close-on-exec.
-int cplatform_spawn(const struct cplatform_spawn *start, pid_t *pid, int *handle);
+int cplatform_spawn(const struct cplatform_start *start, pid_t *pid, int *handle);
 
 /// Whether the child behind a pidfd has ended. 1 = yes, 0 = not yet, -1 = errno.
 /// `keep` not 0 leaves the zombie, so that its numbers stay taken. `*killed` not 0: `*status` is a signal.
