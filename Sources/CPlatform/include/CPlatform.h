@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "CPlatformProcess.h"
+
 /// accept4(2), non-blocking and close-on-exec; the peer's address goes to `address` (a sockaddr_storage).
 int cplatform_accept(int listener, void *address, uint32_t *length);
 
@@ -51,3 +53,6 @@ int cplatform_is_directory(uint32_t mode);
 
 /// Names the calling thread (15 bytes at most).
 void cplatform_name_thread(const char *name);
+
+/// dup3(2), close-on-exec: `descriptor`'s file also under the number `other`.
+int cplatform_replace(int descriptor, int other);
