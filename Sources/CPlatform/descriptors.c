@@ -74,3 +74,5 @@ int cplatform_socket_name(int socket, int peer, void *address, uint32_t *length)
 int cplatform_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
 int cplatform_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
+
+int cplatform_replace(int descriptor, int other) { return dup3(descriptor, other, O_CLOEXEC); }

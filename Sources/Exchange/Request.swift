@@ -25,7 +25,13 @@ package final class Request {
         package var value: Slice
     }
 
-    package enum Method: Sendable { case get, head, post, put, delete, options, patch, other }
+    package enum Method: Sendable {
+        case get, head, post, put, delete, options, patch, trace, connect
+        /// Another method of the IANA registry, such as PROPFIND.
+        case registered
+        /// No method anybody has heard of: 501.
+        case unknown
+    }
 
     /// The head as received, request line to blank line, CRLFs included.
     package internal(set) var bytes: [UInt8] = []
@@ -58,6 +64,20 @@ package final class Request {
         bytes.reserveCapacity(2048)
         fields.reserveCapacity(32)
         path.reserveCapacity(256)
+    }
+
+    /// Forgets the last request; keeps the memory.
+    func clear() {
+        bytes.removeAll(keepingCapacity: true)
+        fields.removeAll(keepingCapacity: true)
+        path.removeAll(keepingCapacity: true)
+        query = .none
+        hasQuery = false
+        host = .none
+        authority = .none
+        contentLength = nil
+        isChunked = false
+        expectsContinue = false
     }
 
     package func text(_ slice: Slice) -> String { String(decoding: bytes[slice.range], as: UTF8.self) }

@@ -51,3 +51,6 @@ int cplatform_is_directory(uint32_t mode);
 
 /// Names the calling thread (15 bytes at most).
 void cplatform_name_thread(const char *name);
+
+/// dup3(2), close-on-exec: `descriptor`'s file also under the number `other`.
+int cplatform_replace(int descriptor, int other);

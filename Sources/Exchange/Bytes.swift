@@ -1,0 +1,80 @@
+// What a byte may be in HTTP, and comparing bytes with words.
+// SPDX-License-Identifier: Apache-2.0
+
+/// A set of ASCII bytes as two words of bits: membership is a shift, no memory is read.
+private struct ByteClass {
+    let low: UInt64
+    let high: UInt64
+
+    /// Letters, digits and !#$%&'*+-.^_`|~ (RFC 9110 §5.6.2).
+    static let token = ByteClass(low: 0x03ff_6cfa_0000_0000, high: 0x57ff_ffff_c7ff_fffe)
+    /// Visible ASCII but for "#" and the backslash, which no request target has (RFC 3986 §2).
+    static let target = ByteClass(low: 0xffff_fff6_0000_0000, high: 0x7fff_ffff_efff_ffff)
+    static let hexDigit = ByteClass(low: 0x03ff_0000_0000_0000, high: 0x0000_007e_0000_007e)
+    static let alphanumeric = ByteClass(low: 0x03ff_0000_0000_0000, high: 0x07ff_fffe_07ff_fffe)
+
+    @inline(__always)
+    func contains(_ byte: UInt8) -> Bool {
+        let word = byte < 64 ? low : byte < 128 ? high : 0
+        return word >> UInt64(byte & 63) & 1 != 0
+    }
+}
+
+/// A byte of a token: a method, a field name (RFC 9110 §5.6.2).
+@inline(__always) package func isToken(_ byte: UInt8) -> Bool { ByteClass.token.contains(byte) }
+/// A byte of a request target: visible ASCII without "#" and "\".
+@inline(__always) func isTargetByte(_ byte: UInt8) -> Bool { ByteClass.target.contains(byte) }
+/// A byte of a field value: anything but control bytes; HTAB is allowed (RFC 9110 §5.5).
+@inline(__always) package func isValueByte(_ byte: UInt8) -> Bool {
+    (byte >= 0x20 && byte != 0x7f) || byte == 0x09
+}
+@inline(__always) package func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
+@inline(__always) package func isHexDigit(_ byte: UInt8) -> Bool { ByteClass.hexDigit.contains(byte) }
+@inline(__always) package func isAlphanumeric(_ byte: UInt8) -> Bool {
+    ByteClass.alphanumeric.contains(byte)
+}
+/// A space or a tab: OWS of RFC 9110 §5.6.3.
+@inline(__always) package func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
+
+@inline(__always)
+package func isOne(_ byte: UInt8, of set: StaticString) -> Bool {
+    set.withUTF8Buffer { $0.contains(byte) }
+}
+
+/// The value of a hexadecimal digit; nil for another byte.
+package func hexValue(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case 0x30...0x39: byte - 0x30
+    case 0x41...0x46: byte - 0x41 + 10
+    case 0x61...0x66: byte - 0x61 + 10
+    default: nil
+    }
+}
+
+/// Whether that text stands at `start`.
+package func equals(_ bytes: Span<UInt8>, _ start: Int, _ text: StaticString) -> Bool {
+    guard start >= 0, bytes.count - start >= text.utf8CodeUnitCount else { return false }
+    return text.withUTF8Buffer { expected in
+        for index in 0..<expected.count where bytes[unchecked: start + index] != expected[index] {
+            return false
+        }
+        return true
+    }
+}
+
+/// Whether that text, given in lower case, stands at `start` in any case (ASCII).
+package func equalsIgnoringCase(_ bytes: Span<UInt8>, _ start: Int, _ text: StaticString) -> Bool {
+    guard start >= 0, bytes.count - start >= text.utf8CodeUnitCount else { return false }
+    return text.withUTF8Buffer { expected in
+        for index in 0..<expected.count
+        where lowercased(bytes[unchecked: start + index]) != expected[index] { return false }
+        return true
+    }
+}
+
+/// Whether the range is exactly that text, given in lower case, in any case (ASCII).
+package func equalsIgnoringCase(
+    _ bytes: Span<UInt8>, _ range: Range<Int>, _ text: StaticString
+) -> Bool {
+    range.count == text.utf8CodeUnitCount && equalsIgnoringCase(bytes, range.lowerBound, text)
+}

@@ -1,0 +1,58 @@
+// Files that lines are appended to, and the time in front of a line.
+// SPDX-License-Identifier: Apache-2.0
+
+import CPlatform
+import Glibc
+
+extension Files {
+    /// Opens a log file for appending, created with mode 0640; never waits (a pipe's reader may be gone).
+    ///
+    /// Root does not follow a symbolic link at the end of the path: a folder that others may write to
+    /// must not lead root's log elsewhere (CVE-2016-1247). Links below /dev, such as /dev/stdout, it does.
+    package static func openLog(_ path: String) throws(SystemError) -> Descriptor {
+        var flags: OpenFlags = [.writeOnly, .append, .create, .nonBlocking]
+        if geteuid() == 0 && !path.utf8.starts(with: "/dev/".utf8) { flags.insert(.noFollow) }
+        return try open(path, flags, mode: 0o640)
+    }
+}
+
+extension Descriptor {
+    /// Puts this open file under another descriptor's number, whose file is closed (man 2 dup3).
+    package consuming func replace(_ other: Int32) throws(SystemError) {
+        let number = self.number
+        _ = try retrying("dup3") { cplatform_replace(number, other) }
+    }
+}
+
+extension WallClock {
+    /// Appends the time as ISO 8601 in UTC with milliseconds: "2026-01-31T23:59:59.123Z".
+    package static func appendTimestamp(to bytes: inout [UInt8]) {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        var parts = tm()
+        gmtime_r(&time.tv_sec, &parts)
+        appendPadded(Int(parts.tm_year) + 1900, digits: 4, to: &bytes)
+        bytes.append(UInt8(ascii: "-"))
+        appendPadded(Int(parts.tm_mon) + 1, digits: 2, to: &bytes)
+        bytes.append(UInt8(ascii: "-"))
+        appendPadded(Int(parts.tm_mday), digits: 2, to: &bytes)
+        bytes.append(UInt8(ascii: "T"))
+        appendPadded(Int(parts.tm_hour), digits: 2, to: &bytes)
+        bytes.append(UInt8(ascii: ":"))
+        appendPadded(Int(parts.tm_min), digits: 2, to: &bytes)
+        bytes.append(UInt8(ascii: ":"))
+        appendPadded(Int(parts.tm_sec), digits: 2, to: &bytes)
+        bytes.append(UInt8(ascii: "."))
+        appendPadded(Int(time.tv_nsec) / 1_000_000, digits: 3, to: &bytes)
+        bytes.append(UInt8(ascii: "Z"))
+    }
+
+    private static func appendPadded(_ value: Int, digits: Int, to bytes: inout [UInt8]) {
+        var divisor = 1
+        for _ in 1..<digits { divisor *= 10 }
+        while divisor > 0 {
+            bytes.append(UInt8(ascii: "0") + UInt8(value / divisor % 10))
+            divisor /= 10
+        }
+    }
+}
