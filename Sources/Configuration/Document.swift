@@ -43,6 +43,7 @@ enum Document {
             let isLoneReturn = previous == "\r" && scalar != "\n"
             if isLoneReturn || isRefused(scalar) {
                 let culprit = isLoneReturn ? previous : scalar
+                if isLoneReturn { place.column -= 1 }
                 let number = String(culprit.value, radix: 16, uppercase: true)
                 let padding = String(repeating: "0", count: max(0, 4 - number.count))
                 report.add(
@@ -125,13 +126,15 @@ enum Document {
         }
     }
 
-    /// Two slips that libyaml explains in words of its own trade get plain ones.
+    /// Slips that libyaml explains in words of its own trade get plain ones.
     private static func explain(
         _ problem: String, at place: Place, _ context: YamlError.Context?, _ text: String,
         _ report: Report
     ) {
         let start = context.map { Self.place($0.mark) } ?? place
-        if character(of: text, at: start) == "*" {
+        if problem.hasPrefix("Maximum nesting level") {
+            report.add(at: place, found: "far too many levels", expected: "a shallow file")
+        } else if character(of: text, at: start) == "*" {
             report.add(
                 at: start, found: "a text that begins with * without quotes",
                 expected: "it in quotes, such as \"*.php\"")

@@ -55,7 +55,7 @@ struct Section {
     /// The value of a key that must be there.
     func required(_ name: String, in what: String) -> Value? {
         if let value = self[name] { return value }
-        place.refuse(found: "\(what) without '\(name)'", expected: "a '\(name)'")
+        place.refuse(found: "\(what) without '\(name)'", expected: "the key '\(name)'")
         return nil
     }
 
