@@ -23,6 +23,16 @@ extension HTTPExchange {
         lock.withLock { _ in flushLocked() }
     }
 
+    /// Called every now and then by the monitor, while any thread may be writing: sends what has lain in
+    /// the buffer since the call before.
+    package func flushStale() {
+        lock.withLock { _ in
+            guard socket >= 0, hasOutput else { return }
+            if staleMark == writes { _ = flushLocked() }
+            staleMark = writes
+        }
+    }
+
     private func flushLocked() -> Flushed {
         while outputStart < output.count {
             let result = output.withUnsafeBytes {
@@ -133,6 +143,7 @@ extension HTTPExchange {
     ///
     /// A file that was queued goes out first. False: the client is gone or reads nothing for too long.
     private func makeRoom() -> Bool {
+        writes &+= 1
         guard !isBroken else { return false }
         if fileLeft == 0 && output.count - outputStart < Self.directWrite { return true }
         if flushLocked() == .broken { return false }

@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "CPlatformProcess.h"
+
 /// accept4(2), non-blocking and close-on-exec; the peer's address goes to `address` (a sockaddr_storage).
 int cplatform_accept(int listener, void *address, uint32_t *length);
 
