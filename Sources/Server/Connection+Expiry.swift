@@ -46,12 +46,7 @@ extension Connection {
             ticket = nil
             return held
         }
-        // True: from here on the extension can no longer end it, and the exchange is ours.
-        guard let due, due.call.revoke(), let exchange = activity?.exchange else { return }
-        exchange.fail(
-            status: 504,
-            reason: "the extension left the request pending and did not end it in time")
-        schedule(exchange)
+        due?.call.revoke()
     }
 
     private func handOver() {
