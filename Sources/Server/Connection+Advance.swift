@@ -1,6 +1,8 @@
 // The life of a connection, from bytes to answer to bytes.
 // SPDX-License-Identifier: Apache-2.0
 
+import Configuration
+import Synchronization
 import Exchange
 import Handlers
 import Platform
