@@ -2,7 +2,11 @@
 // The rooms of Mortise and the arrows between them: a target may use only what it names here.
 import PackageDescription
 
-let strict: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("MemberImportVisibility")]
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
 
 /// One folder under Plugins/, built as `libNAME.so` beside the program.
 func extensionTarget(_ name: String, folder: String? = nil, libraries: [String] = []) -> Target {

@@ -1,0 +1,116 @@
+// Where each server variable's value comes from.
+// SPDX-License-Identifier: Apache-2.0
+
+extension Variables {
+    static func append(
+        _ known: Known, request: Request, facts: some FactSource, bodyLength: Int64,
+        to bytes: inout [UInt8]
+    ) -> VariableResult {
+        switch known {
+        case .allFields: appendAllFields(request, to: &bytes)
+        case .allRaw: appendAllRaw(request, to: &bytes)
+        case .poolName: _ = facts.append(.poolName, to: &bytes)
+        case .applicationPath:
+            appendInstancePath(facts, to: &bytes)
+            bytes.append("/ROOT")
+        case .applicationFolder:
+            guard facts.append(.documentRoot, to: &bytes) else { return .unavailable }
+            bytes.append("/")
+        case .cacheURL: appendURL(request, facts, to: &bytes)
+        case .contentLength: bytes.append(decimal: UInt64(clamping: bodyLength))
+        case .contentType:
+            if let type = request.value(of: "Content-Type") {
+                append(type, of: request, to: &bytes)
+            }
+        case .documentRoot: return appendFact(.documentRoot, facts, to: &bytes)
+        case .gateway: bytes.append("CGI/1.1")
+        case .secure: bytes.append(isSecure(facts, &bytes) ? "on" : "off")
+        case .securePort: bytes.append(isSecure(facts, &bytes) ? "1" : "0")
+        case .method: append(request.methodName, of: request, to: &bytes)
+        case .rawTarget: append(request.target, of: request, to: &bytes)
+        case .requestURI: appendURI(request, to: &bytes)
+        case .version: appendVersion(request, to: &bytes)
+        case .instanceNumber: return appendFact(.siteNumber, facts, to: &bytes)
+        case .instanceName: return appendFact(.siteName, facts, to: &bytes)
+        case .instancePath: appendInstancePath(facts, to: &bytes)
+        case .localAddress: return appendFact(.localAddress, facts, to: &bytes)
+        case .localPort: return appendFact(.localPort, facts, to: &bytes)
+        case .remoteAddress: return appendFact(.remoteAddress, facts, to: &bytes)
+        case .remotePort: return appendFact(.remotePort, facts, to: &bytes)
+        case .path: bytes.append(contentsOf: request.path)
+        case .pathInfo: _ = facts.append(.pathInfo, to: &bytes)
+        case .pathTranslated: _ = facts.append(.pathTranslated, to: &bytes)
+        case .query: append(request.query, of: request, to: &bytes)
+        case .scriptFilename: return appendFact(.scriptFilename, facts, to: &bytes)
+        case .scriptName: _ = facts.append(.scriptName, to: &bytes)
+        case .serverName: appendServerName(request, facts, to: &bytes)
+        case .software: bytes.append(software)
+        case .empty: break
+        case .unavailable: return .unavailable
+        }
+        return .found
+    }
+
+    static func append(_ slice: Request.Slice, of request: Request, to bytes: inout [UInt8]) {
+        bytes.append(contentsOf: request.bytes[slice.range])
+    }
+
+    private static func appendFact(
+        _ fact: Fact, _ facts: some FactSource, to bytes: inout [UInt8]
+    ) -> VariableResult {
+        facts.append(fact, to: &bytes) ? .found : .unavailable
+    }
+
+    static func isSecure(_ facts: some FactSource, _ bytes: inout [UInt8]) -> Bool {
+        let count = bytes.count
+        defer { bytes.removeLast(bytes.count - count) }
+        return facts.append(.secure, to: &bytes)
+    }
+
+    static func appendVersion(_ request: Request, to bytes: inout [UInt8]) {
+        bytes.append("HTTP/1.")
+        bytes.append(decimal: UInt64(request.minorVersion))
+    }
+
+    /// The path as sent and the query: the request target without an authority.
+    static func appendURI(_ request: Request, to bytes: inout [UInt8]) {
+        if request.rawPath.isEmpty {
+            bytes.append("/")
+        } else {
+            append(request.rawPath, of: request, to: &bytes)
+        }
+        guard request.hasQuery else { return }
+        bytes.append("?")
+        append(request.query, of: request, to: &bytes)
+    }
+
+    /// The host the request names, else the address it came to (RFC 3875 §4.1.14).
+    static func appendServerName(
+        _ request: Request, _ facts: some FactSource, to bytes: inout [UInt8]
+    ) {
+        guard request.host.isEmpty else { return append(request.host, of: request, to: &bytes) }
+        let start = bytes.count
+        guard facts.append(.localAddress, to: &bytes) else { return }
+        // An IPv6 address stands in brackets where a host name may stand.
+        var isIPv6 = false
+        for index in start..<bytes.count where bytes[index] == UInt8(ascii: ":") { isIPv6 = true }
+        guard isIPv6, bytes[bytes.count - 1] != UInt8(ascii: ":") else { return }
+        bytes.insert(UInt8(ascii: "["), at: start)
+        bytes.append("]")
+    }
+
+    private static func appendInstancePath(_ facts: some FactSource, to bytes: inout [UInt8]) {
+        bytes.append("/LM/W3SVC/")
+        if !facts.append(.siteNumber, to: &bytes) { bytes.append("1") }
+    }
+
+    private static func appendURL(
+        _ request: Request, _ facts: some FactSource, to bytes: inout [UInt8]
+    ) {
+        bytes.append(isSecure(facts, &bytes) ? "https://" : "http://")
+        appendServerName(request, facts, to: &bytes)
+        bytes.append(":")
+        _ = facts.append(.localPort, to: &bytes)
+        appendURI(request, to: &bytes)
+    }
+}
