@@ -1,1 +1,93 @@
+// The layouts that compiled extensions rely on, checked at compile time; defines no symbol.
+// SPDX-License-Identifier: Apache-2.0
 #include "httpext.h"
+
+#ifdef __cplusplus
+#define CHECK(condition) static_assert(condition, #condition)
+#else
+#define CHECK(condition) _Static_assert(condition, #condition)
+#endif
+#define SIZE(type, size) CHECK(sizeof(type) == (size))
+#define AT(type, field, offset) CHECK(offsetof(type, field) == (offset))
+
+SIZE(BOOL, 4);
+SIZE(DWORD, 4);
+SIZE(LONG, 4);
+SIZE(ULONG, 4);
+SIZE(WCHAR, 2);
+SIZE(HCONN, 8);
+
+SIZE(HSE_VERSION_INFO, 260);
+AT(HSE_VERSION_INFO, lpszExtensionDesc, 4);
+
+SIZE(EXTENSION_CONTROL_BLOCK, 192);
+AT(EXTENSION_CONTROL_BLOCK, cbSize, 0);
+AT(EXTENSION_CONTROL_BLOCK, dwVersion, 4);
+AT(EXTENSION_CONTROL_BLOCK, ConnID, 8);
+AT(EXTENSION_CONTROL_BLOCK, dwHttpStatusCode, 16);
+AT(EXTENSION_CONTROL_BLOCK, lpszLogData, 20);
+AT(EXTENSION_CONTROL_BLOCK, lpszMethod, 104);
+AT(EXTENSION_CONTROL_BLOCK, lpszQueryString, 112);
+AT(EXTENSION_CONTROL_BLOCK, lpszPathInfo, 120);
+AT(EXTENSION_CONTROL_BLOCK, lpszPathTranslated, 128);
+AT(EXTENSION_CONTROL_BLOCK, cbTotalBytes, 136);
+AT(EXTENSION_CONTROL_BLOCK, cbAvailable, 140);
+AT(EXTENSION_CONTROL_BLOCK, lpbData, 144);
+AT(EXTENSION_CONTROL_BLOCK, lpszContentType, 152);
+AT(EXTENSION_CONTROL_BLOCK, GetServerVariable, 160);
+AT(EXTENSION_CONTROL_BLOCK, WriteClient, 168);
+AT(EXTENSION_CONTROL_BLOCK, ReadClient, 176);
+AT(EXTENSION_CONTROL_BLOCK, ServerSupportFunction, 184);
+
+SIZE(HSE_URL_MAPEX_INFO, 280);
+AT(HSE_URL_MAPEX_INFO, dwFlags, 260);
+AT(HSE_URL_MAPEX_INFO, cchMatchingPath, 264);
+AT(HSE_URL_MAPEX_INFO, cchMatchingURL, 268);
+SIZE(HSE_UNICODE_URL_MAPEX_INFO, 532);
+AT(HSE_UNICODE_URL_MAPEX_INFO, dwFlags, 520);
+AT(HSE_UNICODE_URL_MAPEX_INFO, cchMatchingURL, 528);
+
+SIZE(HSE_TF_INFO, 72);
+AT(HSE_TF_INFO, pContext, 8);
+AT(HSE_TF_INFO, hFile, 16);
+AT(HSE_TF_INFO, pszStatusCode, 24);
+AT(HSE_TF_INFO, BytesToWrite, 32);
+AT(HSE_TF_INFO, Offset, 36);
+AT(HSE_TF_INFO, pHead, 40);
+AT(HSE_TF_INFO, HeadLength, 48);
+AT(HSE_TF_INFO, pTail, 56);
+AT(HSE_TF_INFO, TailLength, 64);
+AT(HSE_TF_INFO, dwFlags, 68);
+
+SIZE(HSE_SEND_HEADER_EX_INFO, 32);
+AT(HSE_SEND_HEADER_EX_INFO, pszHeader, 8);
+AT(HSE_SEND_HEADER_EX_INFO, cchStatus, 16);
+AT(HSE_SEND_HEADER_EX_INFO, cchHeader, 20);
+AT(HSE_SEND_HEADER_EX_INFO, fKeepConn, 24);
+
+SIZE(HSE_EXEC_URL_USER_INFO, 24);
+SIZE(HSE_EXEC_UNICODE_URL_USER_INFO, 24);
+SIZE(HSE_EXEC_URL_ENTITY_INFO, 16);
+AT(HSE_EXEC_URL_ENTITY_INFO, lpbData, 8);
+SIZE(HSE_EXEC_URL_STATUS, 8);
+AT(HSE_EXEC_URL_STATUS, dwWin32Error, 4);
+SIZE(HSE_EXEC_URL_INFO, 48);
+AT(HSE_EXEC_URL_INFO, dwExecUrlFlags, 40);
+SIZE(HSE_EXEC_UNICODE_URL_INFO, 48);
+SIZE(HSE_CUSTOM_ERROR_INFO, 16);
+AT(HSE_CUSTOM_ERROR_INFO, uHttpSubError, 8);
+AT(HSE_CUSTOM_ERROR_INFO, fAsync, 12);
+SIZE(HSE_VECTOR_ELEMENT, 32);
+AT(HSE_VECTOR_ELEMENT, cbOffset, 16);
+AT(HSE_VECTOR_ELEMENT, cbSize, 24);
+SIZE(HSE_RESPONSE_VECTOR, 40);
+AT(HSE_RESPONSE_VECTOR, nElementCount, 24);
+AT(HSE_RESPONSE_VECTOR, lpElementArray, 32);
+SIZE(HSE_TRACE_INFO, 28);
+AT(HSE_TRACE_INFO, dwReserved1, 20);
+SIZE(CERT_CONTEXT, 40);
+AT(CERT_CONTEXT, hCertStore, 32);
+SIZE(CERT_CONTEXT_EX, 48);
+AT(CERT_CONTEXT_EX, dwCertificateFlags, 44);
+
+CHECK(HSE_VERSION == 0x00080000);

@@ -1,7 +1,9 @@
 // The way of response bytes to the client: a bounded buffer, and a file behind it.
 // SPDX-License-Identifier: Apache-2.0
 
-package import Platform
+import Synchronization
+
+import Platform
 
 extension HTTPExchange {
     package enum Flushed: Sendable {
@@ -21,6 +23,16 @@ extension HTTPExchange {
     /// Sends what the kernel takes now; never waits.
     package func flush() -> Flushed {
         lock.withLock { _ in flushLocked() }
+    }
+
+    /// Called every now and then by the monitor, while any thread may be writing: sends what has lain in
+    /// the buffer since the call before.
+    package func flushStale() {
+        lock.withLock { _ in
+            guard socket >= 0, hasOutput else { return }
+            if staleMark == writes { _ = flushLocked() }
+            staleMark = writes
+        }
     }
 
     private func flushLocked() -> Flushed {
@@ -97,7 +109,9 @@ extension HTTPExchange {
     }
 
     func queueFile(_ file: consuming Descriptor, offset: Int64, count: Int64) -> Bool {
-        lock.withLock { _ in
+        let number = file.take()
+        return lock.withLock { _ in
+            let file = Descriptor(owning: number)
             guard makeRoom() else { return false }
             self.file = consume file
             fileOffset = offset
@@ -133,6 +147,7 @@ extension HTTPExchange {
     ///
     /// A file that was queued goes out first. False: the client is gone or reads nothing for too long.
     private func makeRoom() -> Bool {
+        writes &+= 1
         guard !isBroken else { return false }
         if fileLeft == 0 && output.count - outputStart < Self.directWrite { return true }
         if flushLocked() == .broken { return false }

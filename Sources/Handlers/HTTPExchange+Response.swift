@@ -1,6 +1,8 @@
 // The response's head and framing (RFC 9112 §6), whatever kind of handler writes it.
 // SPDX-License-Identifier: Apache-2.0
 
+import Synchronization
+
 package import Exchange
 package import Platform
 

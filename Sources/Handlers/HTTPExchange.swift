@@ -86,6 +86,9 @@ package final class HTTPExchange {
     /// Guards the output against the monitor, which flushes what has lain too long.
     let lock = Mutex<Void>(())
     var output: [UInt8] = []
+    /// Counts writes, and remembers the count the monitor saw.
+    var writes: UInt32 = 0
+    var staleMark: UInt32 = 0
     var outputStart = 0
     var file: Descriptor?
     var fileOffset: Int64 = 0
@@ -102,7 +105,7 @@ package final class HTTPExchange {
         owner: any ExchangeOwner, socket: Int32, remote: SocketAddress, local: SocketAddress
     ) {
         self.owner = owner
-        self.socket = socket
+        lock.withLock { _ in self.socket = socket }
         self.remote = remote
         self.local = local
     }
@@ -127,11 +130,13 @@ package final class HTTPExchange {
     /// Lets go of the connection.
     package func end() {
         reset()
-        output.removeAll(keepingCapacity: output.capacity <= 64 * 1024)
-        outputStart = 0
-        file = nil
-        fileLeft = 0
-        socket = -1
+        lock.withLock { _ in
+            output.removeAll(keepingCapacity: output.capacity <= 64 * 1024)
+            outputStart = 0
+            file = nil
+            fileLeft = 0
+            socket = -1
+        }
         owner = nil
     }
 

@@ -28,10 +28,7 @@ package struct RequestBody: ~Copyable {
     ) throws(SystemError) {
         if file == nil && memory.count + bytes.count > memoryLimit {
             let opened = try Files.open(folder, [.readWrite, .unnamed])
-            let held = memory
-            try held.withUnsafeBytes { (held) throws(SystemError) in
-                try Files.writeAll(opened.number, held)
-            }
+            try Files.writeAll(opened.number, memory.span.bytes)
             memory.removeAll(keepingCapacity: true)
             spool = consume opened
         }

@@ -1,8 +1,6 @@
 // Where a request has been routed.
 // SPDX-License-Identifier: Apache-2.0
 
-package import Platform
-
 /// A site as handlers see it. Lives as long as the host.
 package final class ServedSite: Sendable {
     package let name: String

@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "CPlatformProcess.h"
+
 /// accept4(2), non-blocking and close-on-exec; the peer's address goes to `address` (a sockaddr_storage).
 int cplatform_accept(int listener, void *address, uint32_t *length);
 
@@ -54,3 +56,9 @@ void cplatform_name_thread(const char *name);
 
 /// dup3(2), close-on-exec: `descriptor`'s file also under the number `other`.
 int cplatform_replace(int descriptor, int other);
+
+/// How many processors the process may run on (sched_getaffinity(2)).
+int cplatform_processors(void);
+
+/// gettid(2).
+int cplatform_thread(void);

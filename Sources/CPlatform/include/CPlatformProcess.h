@@ -1,0 +1,60 @@
+// Starting, signalling and reaping processes: what Swift cannot call.
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+#include <stdint.h>
+#include <sys/types.h>
+
+/// What a new process is to be. All pointers are read until `cplatform_spawn` returns.
+struct cplatform_start {
+    /// The program's path; PATH is not searched.
+    const char *program;
+    /// argv and envp, each ended by NULL.
+    char *const *arguments;
+    char *const *environment;
+    /// The working folder; NULL = the parent's.
+    const char *folder;
+    /// The child's descriptor i is a copy of descriptors[i]; -1 = /dev/null. It gets no others.
+    const int *descriptors;
+    int descriptor_count;
+    /// Not 0: the kernel kills the child when the calling *thread* ends (man 2 PR_SET_PDEATHSIG).
+    int ends_with_parent;
+};
+
+/// Starts a program in a session and process group of its own, signals at their defaults, none blocked.
+///
+/// The child borrows the parent's memory until exec (CLONE_VM | CLONE_VFORK), so the cost does not grow
+/// with the parent. 0, or the errno of the step that failed: then no child exists. `*handle` is a pidfd,
+/// close-on-exec.
+int cplatform_spawn(const struct cplatform_start *start, pid_t *pid, int *handle);
+
+/// Whether the child behind a pidfd has ended. 1 = yes, 0 = not yet, -1 = errno.
+/// `keep` not 0 leaves the zombie, so that its numbers stay taken. `*killed` not 0: `*status` is a signal.
+int cplatform_wait_handle(int handle, int keep, int *killed, int *status);
+
+/// Any ended child, left as it is: its pid, 0 = none, -1 = errno.
+pid_t cplatform_peek_ended(void);
+
+/// Reaps one ended child by its number: for adopted processes, which have no pidfd here.
+int cplatform_reap(pid_t pid);
+
+int cplatform_signal_handle(int handle, int signal);
+int cplatform_signal_group(pid_t leader, int signal);
+int cplatform_signal_process(pid_t pid, int signal);
+
+/// getsid(2).
+pid_t cplatform_session(pid_t pid);
+
+/// Orphaned descendants become children of this process (man 2 PR_SET_CHILD_SUBREAPER).
+int cplatform_adopt_orphans(void);
+
+/// Blocks the signals in the calling thread and returns a signalfd, non-blocking and close-on-exec.
+int cplatform_signal_descriptor(const int *signals, int count);
+
+/// The next signal's number, 0 = none waits, -1 = errno.
+int cplatform_read_signal(int descriptor);
+
+/// Ignores a signal in this process.
+void cplatform_ignore_signal(int signal);
+
+/// mkdtemp(3): `pattern` ends in XXXXXX and becomes the folder's path. Mode 0700.
+int cplatform_make_private_folder(char *pattern);

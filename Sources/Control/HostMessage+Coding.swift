@@ -1,0 +1,94 @@
+// The host's messages as bytes. The supervisor reads them as an enemy's: the host runs strangers' code.
+// SPDX-License-Identifier: Apache-2.0
+
+extension HostMessage {
+    private enum Kind: UInt8 {
+        case ready = 1
+        case failed, wantWorker, releaseWorker, startScript, endScript, drained
+    }
+
+    package func encoded() -> [UInt8] {
+        var writer = MessageWriter(kind: kind.rawValue)
+        switch self {
+        case .ready, .drained: break
+        case .failed(let reason): writer.append(reason)
+        case .wantWorker(let pool): writer.append(UInt32(clamping: pool))
+        case .releaseWorker(let id, let reason):
+            writer.append(id)
+            writer.append(reason.rawValue)
+        case .startScript(let id, let script):
+            writer.append(id)
+            script.append(to: &writer)
+        case .endScript(let id): writer.append(id)
+        }
+        return writer.bytes
+    }
+
+    /// Reads one message; whatever `encoded()` cannot have written is malformed.
+    package init(decoding bytes: [UInt8]) throws(ControlError) {
+        var reader = MessageReader(bytes)
+        guard let kind = Kind(rawValue: try reader.number()) else { throw .malformed }
+        switch kind {
+        case .ready: self = .ready
+        case .failed: self = .failed(reason: try reader.text())
+        case .wantWorker: self = .wantWorker(pool: try reader.index())
+        case .releaseWorker:
+            let id: UInt64 = try reader.number()
+            guard let reason = ReleaseReason(rawValue: try reader.number()) else { throw .malformed }
+            self = .releaseWorker(id: id, reason: reason)
+        case .startScript:
+            let id: UInt64 = try reader.number()
+            self = .startScript(id: id, try Script(from: &reader))
+        case .endScript: self = .endScript(id: try reader.number())
+        case .drained: self = .drained
+        }
+        try reader.finish()
+    }
+
+    /// Reads one message and checks the number of descriptors beside it. They stay the caller's.
+    package init(decoding bytes: [UInt8], descriptors: Int) throws(ControlError) {
+        try self.init(decoding: bytes)
+        guard descriptors == descriptorCount else {
+            throw .descriptors(expected: descriptorCount, found: descriptors)
+        }
+    }
+
+    package var descriptorCount: Int {
+        if case .startScript = self { return 3 }
+        return 0
+    }
+
+    private var kind: Kind {
+        switch self {
+        case .ready: .ready
+        case .failed: .failed
+        case .wantWorker: .wantWorker
+        case .releaseWorker: .releaseWorker
+        case .startScript: .startScript
+        case .endScript: .endScript
+        case .drained: .drained
+        }
+    }
+}
+
+extension Script {
+    fileprivate func append(to writer: inout MessageWriter) {
+        writer.append(program)
+        writer.append(folder)
+        writer.append(UInt32(clamping: arguments.count))
+        for argument in arguments { writer.append(argument) }
+        writer.append(UInt32(clamping: environment.count))
+        for variable in environment { writer.append(variable) }
+    }
+
+    fileprivate init(from reader: inout MessageReader) throws(ControlError) {
+        let program = try reader.cText()
+        let folder = try reader.cText()
+        var arguments: [String] = []
+        for _ in 0..<(try reader.count(ofSize: 4)) { arguments.append(try reader.cText()) }
+        var environment: [[UInt8]] = []
+        for _ in 0..<(try reader.count(ofSize: 4)) { environment.append(try reader.cString()) }
+        self.init(
+            program: program, arguments: arguments, environment: environment, folder: folder)
+    }
+}

@@ -1,0 +1,75 @@
+// A folder only this user may enter, gone with its owner.
+// SPDX-License-Identifier: Apache-2.0
+
+import CPlatform
+import Glibc
+
+/// A new folder with an unguessable name and mode 0700, removed with its content by `remove()`.
+package struct PrivateFolder: Sendable {
+    package let path: String
+
+    /// Made in the first of the parents where that is possible.
+    package init(prefix: String, in parents: [String]) throws(SystemError) {
+        var failure = SystemError("mkdtemp", code: ENOENT)
+        for parent in parents {
+            var pattern = Array("\(parent)/\(prefix)XXXXXX".utf8CString)
+            if cplatform_make_private_folder(&pattern) == 0 {
+                path = String(decoding: pattern.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+                return
+            }
+            failure = .last("mkdtemp")
+        }
+        throw failure
+    }
+
+    /// Where a folder for a running program's sockets belongs: $XDG_RUNTIME_DIR, else /run, else /tmp.
+    package static var runtimeParents: [String] {
+        (Environment.value(of: "XDG_RUNTIME_DIR").map { [$0] } ?? []) + ["/run", "/tmp"]
+    }
+
+    /// Removes the folder and the files directly in it.
+    package func remove() {
+        if let folder = opendir(path) {
+            while let entry = readdir(folder) {
+                let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                }
+                if name != "." && name != ".." { unlink("\(path)/\(name)") }
+            }
+            closedir(folder)
+        }
+        rmdir(path)
+    }
+
+    package static func removeFile(_ path: String) { unlink(path) }
+}
+
+/// The variables this process was started with (man 7 environ).
+package enum Environment {
+    package static func value(of name: String) -> String? {
+        guard let value = getenv(name) else { return nil }
+        return String(cString: value)
+    }
+}
+
+package enum ProgramSearch {
+    /// The path of a program as a shell would find it: a name with "/" as it is, others along $PATH.
+    /// Nil when there is no such file that may be executed.
+    package static func find(_ name: String, folder: String? = nil) -> String? {
+        if name.contains("/") {
+            let path = name.hasPrefix("/") ? name : "\(folder ?? ".")/\(name)"
+            return isProgram(path) ? path : nil
+        }
+        let path = Environment.value(of: "PATH") ?? "/usr/local/bin:/usr/bin:/bin"
+        for entry in path.split(separator: ":") {
+            let candidate = "\(entry)/\(name)"
+            if isProgram(candidate) { return candidate }
+        }
+        return nil
+    }
+
+    private static func isProgram(_ path: String) -> Bool {
+        guard let status = try? Files.status(path: path), status.kind == .regular else { return false }
+        return access(path, X_OK) == 0
+    }
+}
