@@ -2,7 +2,13 @@
 // The rooms of Mortise and the arrows between them: a target may use only what it names here.
 import PackageDescription
 
-let strict: [SwiftSetting] = [.enableUpcomingFeature("ExistentialAny"), .enableUpcomingFeature("MemberImportVisibility")]
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    // Exclusivity is checked in debug builds, where the tests run; a check per access is too dear here.
+    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
+]
 
 /// One folder under Plugins/, built as `libNAME.so` beside the program.
 func extensionTarget(_ name: String, folder: String? = nil, libraries: [String] = []) -> Target {

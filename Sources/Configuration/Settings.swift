@@ -78,7 +78,8 @@ package struct Settings: Sendable, Equatable {
         /// Index into `Settings.pools`: where it runs when it is not thread-safe.
         package var pool: Int
         package init(
-            name: String, library: String, directories: [String], threadSafe: Bool?, settings: [Setting],
+            name: String, library: String, directories: [String], threadSafe: Bool?,
+            settings: [Setting],
             pool: Int
         ) {
             self.name = name

@@ -66,6 +66,20 @@ package final class Request {
         path.reserveCapacity(256)
     }
 
+    /// Forgets a request that could not be parsed: it is answered as a GET, and nothing follows it.
+    package func refuse() {
+        clear()
+        method = .get
+        methodName = .none
+        target = .none
+        rawPath = .none
+        minorVersion = 1
+        keepsAlive = false
+    }
+
+    /// This request is the last one of its connection.
+    package func refuseKeepAlive() { keepsAlive = false }
+
     /// Forgets the last request; keeps the memory.
     func clear() {
         bytes.removeAll(keepingCapacity: true)

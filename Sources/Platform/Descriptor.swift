@@ -145,6 +145,11 @@ package enum Files {
         }
     }
 
+    /// The same for a span.
+    package static func writeAll(_ descriptor: Int32, _ bytes: RawSpan) throws(SystemError) {
+        try bytes.withUnsafeBytes { (bytes) throws(SystemError) in try writeAll(descriptor, bytes) }
+    }
+
     /// The whole content of a file, at most `limit` bytes (EFBIG beyond).
     package static func contents(
         of descriptor: Int32, limit: Int = 16 << 20

@@ -1,0 +1,56 @@
+// The slots for connections.
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Synchronization
+import Platform
+import Synchronization
+
+/// A fixed number of slots, made once and never freed.
+final class ConnectionTable: @unchecked Sendable {
+    // because `slots` is filled before the first thread starts and never changes afterwards
+
+    private var slots: [Connection] = []
+    private let capacity: Int
+    private let free: Mutex<[Int32]>
+
+    init(capacity: Int) {
+        self.capacity = capacity
+        free = Mutex((0..<Int32(clamping: capacity)).reversed())
+    }
+
+    func fill(for server: HostServer) {
+        slots = (0..<capacity).map { Connection(slot: $0, server: server) }
+    }
+
+    subscript(slot: Int) -> Connection { slots[slot] }
+
+    /// The number of open connections.
+    var count: Int { capacity - free.withLock { $0.count } }
+
+    func take() -> Connection? {
+        free.withLock { $0.popLast() }.map { slots[Int($0)] }
+    }
+
+    func give(_ connection: Connection) {
+        free.withLock { $0.append(Int32(connection.slot)) }
+    }
+
+    func forEach(_ body: (Connection) -> Void) {
+        for slot in slots { body(slot) }
+    }
+
+    /// The connection whose deadline is the nearest among those nobody runs.
+    func oldestIdle() -> Connection? {
+        var oldest: Connection?
+        var nearest = Int64.max
+        for slot in slots where slot.isAtRest {
+            let deadline = slot.deadline.load(ordering: .relaxed)
+            if deadline < nearest {
+                nearest = deadline
+                oldest = slot
+            }
+        }
+        return oldest
+    }
+}
