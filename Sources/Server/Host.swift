@@ -17,9 +17,9 @@ package enum Host {
     ///   - builtInExtensionFolder: Where extensions are looked for last.
     package static func run(controlDescriptor: Int32, builtInExtensionFolder: String) -> Int32 {
         let link = SupervisorLink(MessageSocket(Descriptor(owning: controlDescriptor)))
-        guard let start = HostStart.receive(from: link) else { return 0 }
+        guard let start = link.waitForStart() else { return 0 }
         do throws(HostFailure) {
-            let settings = try start.settings(builtInExtensionFolder: builtInExtensionFolder)
+            let settings = try settings(of: start, builtInExtensionFolder)
             let host = try RunningHost(settings, listeners: start.listeners, link: link)
             return host.run()
         } catch {
@@ -28,53 +28,28 @@ package enum Host {
             return 1
         }
     }
-}
-
-/// Why a host cannot serve.
-struct HostFailure: Error {
-    let reason: String
-}
-
-/// What the supervisor's first message holds.
-struct HostStart {
-    let name: String
-    let document: [UInt8]
-    let listeners: [Int32]
-
-    /// A host with this many descriptors in one message gets the rest in another.
-    private static let batch = 60
-
-    /// Waits for the first message: a spare host does so until it is needed. Nil: the supervisor is gone.
-    static func receive(from link: SupervisorLink) -> HostStart? {
-        var descriptors: [Int32] = []
-        while true {
-            guard let (message, received) = link.receive() else { return nil }
-            guard case .start(let name) = message else { continue }
-            descriptors += received
-            if received.count == batch { continue }
-            guard let file = descriptors.first else { return nil }
-            let text = Descriptor(owning: file)
-            guard let document = try? Files.contents(of: text.number) else { return nil }
-            return HostStart(
-                name: name, document: document, listeners: Array(descriptors.dropFirst()))
-        }
-    }
 
     /// The same settings the supervisor made of the same text, with what its probes have shown.
-    func settings(builtInExtensionFolder: String) throws(HostFailure) -> Settings {
-        let parts = document.split(separator: 0, maxSplits: 1, omittingEmptySubsequences: false)
+    private static func settings(
+        of start: SupervisorLink.Start, _ builtInExtensionFolder: String
+    ) throws(HostFailure) -> Settings {
+        // The verdicts follow the text after a NUL, which no YAML holds.
+        let parts = start.text.split(separator: "\0", maxSplits: 1, omittingEmptySubsequences: false)
+        let name = start.configurationName
         let folder = name.lastIndex(of: "/").map { String(name[..<$0]) } ?? ""
         do throws(ConfigurationErrors) {
             var settings = try ConfigurationFile.load(
-                text: String(decoding: parts[0], as: UTF8.self), name: name,
-                folder: folder.isEmpty ? "/" : folder,
+                text: String(parts[0]), name: name, folder: folder.isEmpty ? "/" : folder,
                 builtInExtensionFolder: builtInExtensionFolder)
-            if parts.count > 1 {
-                settings.apply(verdictText: String(decoding: parts[1], as: UTF8.self))
-            }
+            if parts.count > 1 { settings.apply(verdictText: String(parts[1])) }
             return settings
         } catch {
             throw HostFailure(reason: "\(error)")
         }
     }
+}
+
+/// Why a host cannot serve.
+struct HostFailure: Error {
+    let reason: String
 }

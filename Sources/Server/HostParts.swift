@@ -17,7 +17,7 @@ final class HostParts: Sendable {
     init(_ settings: Settings, link: SupervisorLink) {
         let log = ErrorLog.shared
         let pools = settings.pools.enumerated().map {
-            WorkerPool($0.element, index: $0.offset, link: link)
+            WorkerPool(index: $0.offset, settings: $0.element, supply: link)
         }
         let scripts = ScriptTable(link: link)
         var loaded: [LoadedExtension?] = []
@@ -50,7 +50,7 @@ final class HostParts: Sendable {
             if isDone.isFirst() {
                 ErrorLog.shared.log(
                     .warning, "TerminateExtension did not return within 5 s; leaving without it")
-                Process.exitNow(0)
+                Exit.now(0)
             }
         }
         for library in extensions { library?.terminate() }
@@ -131,7 +131,7 @@ final class HostParts: Sendable {
                 mapping.pattern, .pool(pools[index]), name: "pool \(settings.pools[index].name)")
         case .cgi(let cgi):
             return RoutedMapping(
-                mapping.pattern, .cgi(CGIHandler(settings: cgi, starter: scripts)), name: "cgi")
+                mapping.pattern, .cgi(CGIHandler(cgi, starter: scripts)), name: "cgi")
         case .files:
             return RoutedMapping(mapping.pattern, .files, name: "files")
         case .redirect(let status, let location):

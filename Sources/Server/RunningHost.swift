@@ -37,11 +37,11 @@ final class RunningHost {
     /// Serves until there is nothing more to do.
     func run() -> Int32 {
         link.send(.ready)
-        while let (message, descriptors) = link.receive() {
-            handle(message, descriptors)
+        while let received = link.receive() {
+            handle(received.message, received.descriptors)
         }
         // The supervisor is gone: nobody could start workers or stop us. Nothing outlives it.
-        Process.exitNow(1)
+        Exit.now(1)
     }
 
     private func handle(_ message: SupervisorMessage, _ descriptors: [Int32]) {
@@ -50,14 +50,11 @@ final class RunningHost {
             guard let socket = descriptors.first else { return }
             let worker = WorkerConnection(
                 id: id, pid: pid, pool: pool, socket: Descriptor(owning: socket))
-            if let next = parts.pools[pool].granted(worker) { next.owner?.schedule(next) }
+            parts.pools[pool].granted(worker)
         case .noWorker(let pool, let reason, let seconds):
-            for exchange in parts.pools[pool].denied(reason: reason, retryAfter: seconds) {
-                exchange.fail(status: 503, reason: reason, retryAfter: seconds)
-                exchange.complete()
-            }
-        case .workerEnded(let id, let end):
-            for pool in parts.pools { pool.workerEnded(id, end) }
+            parts.pools[pool].denied(reason: reason, retryAfter: seconds)
+        case .workerEnded(let id, _):
+            for pool in parts.pools { pool.workerEnded(id) }
         case .scriptStarted, .scriptFailed, .scriptEnded:
             parts.scripts.note(message)
         case .handOver:
@@ -92,11 +89,11 @@ final class RunningHost {
                 parts.terminateExtensions()
                 server.accessLog?.flush()
                 link.send(.drained)
-                Process.exitNow(0)
+                Exit.now(0)
             }
         } catch {
             log.log(.error, "the host cannot wait for its requests: \(error); leaving at once")
-            Process.exitNow(1)
+            Exit.now(1)
         }
     }
 
