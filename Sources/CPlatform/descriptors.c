@@ -3,6 +3,7 @@
 #include "CPlatform.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -76,3 +77,10 @@ int cplatform_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 int cplatform_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 
 int cplatform_replace(int descriptor, int other) { return dup3(descriptor, other, O_CLOEXEC); }
+
+int cplatform_processors(void) {
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+}
+
+int cplatform_thread(void) { return gettid(); }

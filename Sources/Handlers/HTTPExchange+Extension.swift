@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Exchange
-package import ExtensionHost
-package import Platform
+import ExtensionHost
+import Platform
 
 extension HTTPExchange: ExtensionExchange {
     package var bodyLength: Int64 { body.length }

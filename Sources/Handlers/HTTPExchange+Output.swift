@@ -1,7 +1,9 @@
 // The way of response bytes to the client: a bounded buffer, and a file behind it.
 // SPDX-License-Identifier: Apache-2.0
 
-package import Platform
+import Synchronization
+
+import Platform
 
 extension HTTPExchange {
     package enum Flushed: Sendable {
@@ -107,7 +109,9 @@ extension HTTPExchange {
     }
 
     func queueFile(_ file: consuming Descriptor, offset: Int64, count: Int64) -> Bool {
-        lock.withLock { _ in
+        let number = file.take()
+        return lock.withLock { _ in
+            let file = Descriptor(owning: number)
             guard makeRoom() else { return false }
             self.file = consume file
             fileOffset = offset

@@ -49,6 +49,23 @@ package enum Thread {
         }
     }
 
-    /// The number of processors this process may use.
-    package static var processors: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+    /// The number of processors this process may run on (man 2 sched_getaffinity).
+    package static var processors: Int { max(1, Int(cplatform_processors())) }
+
+    /// The calling thread's number (man 2 gettid).
+    package static var current: Int32 { cplatform_thread() }
+
+    /// Whether a thread of this process runs or waits for a processor only: state R in
+    /// /proc/self/task/NUMBER/stat (man 5 proc).
+    package static func isRunnable(_ number: Int32) -> Bool {
+        guard let file = try? Files.open("/proc/self/task/\(number)/stat", .readOnly) else { return false }
+        return withUnsafeTemporaryAllocation(byteCount: 512, alignment: 1) { room in
+            guard let count = try? Files.read(file.number, into: room, at: 0) else { return false }
+            // "17 (name) R 1 …": the name may hold anything, so the last parenthesis counts.
+            guard let end = room[..<count].lastIndex(of: UInt8(ascii: ")")), end + 2 < count else {
+                return false
+            }
+            return room[end + 2] == UInt8(ascii: "R")
+        }
+    }
 }

@@ -1,6 +1,8 @@
 // The life of a connection, from bytes to answer to bytes.
 // SPDX-License-Identifier: Apache-2.0
 
+import Configuration
+import Synchronization
 import Exchange
 import Handlers
 import Platform
@@ -237,7 +239,9 @@ extension Connection {
     func resumed(on thread: PoolThread) -> Rest? {
         ticket.withLock { $0 = nil }
         guard let exchange = activity?.exchange else { return close(on: thread) }
-        if exchange.assignedWorker == nil { phase = .sending }
+        guard exchange.assignedWorker == nil else { return nil }
+        exchange.finish()
+        phase = .sending
         return nil
     }
 

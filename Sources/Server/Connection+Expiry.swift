@@ -1,6 +1,9 @@
 // What the clock does to a connection.
 // SPDX-License-Identifier: Apache-2.0
 
+import Configuration
+import Synchronization
+import Exchange
 import Handlers
 import Platform
 
@@ -10,7 +13,8 @@ extension Connection {
         expireTicket(at: now)
         let isOver = deadline.load(ordering: .relaxed) <= now.nanoseconds
         guard isOver || handsOver, isAtRest, claim() else { return }
-        guard deadline.load(ordering: .relaxed) <= now.nanoseconds || phase == .idle && handsOver else {
+        guard deadline.load(ordering: .relaxed) <= now.nanoseconds || phase == .idle && handsOver
+        else {
             return releaseTurn()
         }
         switch phase {
@@ -42,12 +46,7 @@ extension Connection {
             ticket = nil
             return held
         }
-        // True: from here on the extension can no longer end it, and the exchange is ours.
-        guard let due, due.call.revoke(), let exchange = activity?.exchange else { return }
-        exchange.fail(
-            status: 504,
-            reason: "the extension left the request pending and did not end it in time")
-        schedule(exchange)
+        due?.call.revoke()
     }
 
     private func handOver() {

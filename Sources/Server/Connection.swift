@@ -1,6 +1,8 @@
 // A client's connection: who may run it, and what becomes of it after a turn.
 // SPDX-License-Identifier: Apache-2.0
 
+import Configuration
+import Synchronization
 import Exchange
 import Handlers
 import Platform
@@ -52,7 +54,7 @@ final class Connection: @unchecked Sendable {
     }
 
     let slot: Int
-    unowned let server: HostServer
+    unowned(unsafe) let server: HostServer
     private let turn = Atomic<UInt8>(Turn.idle)
     private let hold = Atomic<UInt8>(Hold.none)
     /// Nanoseconds on the monotonic clock; Int64.max = none.
@@ -160,7 +162,7 @@ final class Connection: @unchecked Sendable {
     func endTurn() -> Bool {
         let (ended, _) = turn.compareExchange(
             expected: Turn.running, desired: Turn.idle, ordering: .acquiringAndReleasing)
-        if !ended { turn.store(Turn.running, ordering: .acquiring) }
+        if !ended { _ = turn.exchange(Turn.running, ordering: .acquiring) }
         return ended
     }
 

@@ -1,6 +1,8 @@
 // The slots for connections.
 // SPDX-License-Identifier: Apache-2.0
 
+import Configuration
+import Synchronization
 import Platform
 import Synchronization
 

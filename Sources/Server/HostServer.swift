@@ -27,8 +27,9 @@ final class HostServer: Sendable {
     /// Accepting stopped for want of descriptors or slots: the monitor tries again.
     let isAcceptPaused = Atomic<Bool>(false)
 
-    struct Listener: ~Copyable {
-        let descriptor: Descriptor
+    /// A listening socket; open as long as the process lives.
+    struct Listener {
+        let socket: Int32
         let address: SocketAddress
     }
 
@@ -36,7 +37,8 @@ final class HostServer: Sendable {
     private static let listenerBit: UInt64 = 1 << 31
 
     init(
-        settings: Settings, listeners: [Int32], router: Router, errorLog: ErrorLog, accessLog: AccessLog?
+        settings: Settings, listeners: [Int32], router: Router, errorLog: ErrorLog,
+        accessLog: AccessLog?
     ) throws(SystemError) {
         poller = try Poller()
         self.router = router
@@ -59,7 +61,7 @@ final class HostServer: Sendable {
             Activity(exchange: HTTPExchange(limits: limits, errorLog: errorLog), limits: head)
         }
         self.listeners = listeners.map {
-            Listener(descriptor: Descriptor(owning: $0), address: Socket.localAddress($0))
+            Listener(socket: $0, address: Socket.localAddress($0))
         }
     }
 
@@ -73,11 +75,14 @@ final class HostServer: Sendable {
         connections.fill(for: self)
         for index in listeners.indices {
             try poller.add(
-                listeners[index].descriptor.number, [.readable, .edge, .exclusive],
+                listeners[index].socket, [.readable, .edge, .exclusive],
                 token: Self.listenerBit | UInt64(index))
         }
         for _ in 0..<minimumThreads { _ = try pool.grow(server: self, isPermanent: true) }
-        try Thread.start(named: "mortise monitor") { [self] in Monitor(server: self).run() }
+        try Thread.start(named: "mortise monitor") { [self] in
+            var monitor = Monitor(server: self)
+            monitor.run()
+        }
     }
 
     func dispatch(_ token: UInt64, on thread: PoolThread) {
@@ -108,7 +113,7 @@ final class HostServer: Sendable {
     }
 
     private func accept(_ index: Int) {
-        let listener = listeners[index].descriptor.number
+        let listener = listeners[index].socket
         while !isLeaving {
             do throws(SystemError) {
                 guard let (socket, peer) = try Socket.accept(listener) else { return }
@@ -168,7 +173,7 @@ final class HostServer: Sendable {
         self.handingOver.store(handingOver, ordering: .relaxed)
         leaving.store(true, ordering: .sequentiallyConsistent)
         for index in listeners.indices {
-            try? poller.remove(listeners[index].descriptor.number)
+            try? poller.remove(listeners[index].socket)
         }
     }
 }

@@ -1,12 +1,15 @@
 // The thread that looks at the clock: deadlines, growth of the pool, output that lies too long.
 // SPDX-License-Identifier: Apache-2.0
 
+import Configuration
+import Synchronization
 import Handlers
 import Platform
 
 /// Looks at everything that waits, many times a second while there is work and seldom otherwise.
 struct Monitor {
     let server: HostServer
+    private let processors = Thread.processors
     private var growth = GrowthRule()
     private var lastSweep = Instant(nanoseconds: 0)
     private var lastFlush = Instant(nanoseconds: 0)
@@ -15,7 +18,7 @@ struct Monitor {
 
     mutating func run() {
         while true {
-            Thread.sleep(milliseconds: growth.isWatching ? 2 : 20)
+            Thread.sleep(milliseconds: growth.isWatching ? 4 : 20)
             look(at: .now)
         }
     }
@@ -26,7 +29,10 @@ struct Monitor {
             waiting == 0
             && Socket.wait(server.poller.descriptor.number, for: .readable, milliseconds: 0)
                 .contains(.readable)
-        if growth.look(waiting: waiting, hasReadyWork: hasReadyWork) { grow() }
+        let grows = growth.look(
+            waiting: waiting, hasReadyWork: hasReadyWork,
+            isComputing: server.pool.isComputing(processors: processors))
+        if grows { grow() }
         if now.seconds(since: lastFlush) >= 0.05 {
             lastFlush = now
             server.activities.flushStale()
@@ -44,7 +50,8 @@ struct Monitor {
             _ = try server.pool.grow(server: server, isPermanent: false)
         } catch {
             server.errorLog.log(
-                .error, "cannot start another thread: \(error); requests wait for the threads there are")
+                .error,
+                "cannot start another thread: \(error); requests wait for the threads there are")
         }
     }
 }

@@ -11,12 +11,14 @@ final class PoolThread: @unchecked Sendable {
 
     /// True while the thread waits in epoll.
     let isWaiting = Atomic<Bool>(false)
+    /// The system's number of the thread (man 2 gettid); 0 before it runs.
+    let number = Atomic<Int32>(0)
     /// True once it has left.
     let hasLeft = Atomic<Bool>(false)
     /// A connection whose parked exchange has just been given a worker by this thread.
     var next: Connection?
     private var spare: Activity?
-    private unowned let server: HostServer
+    private unowned(unsafe) let server: HostServer
     private let isPermanent: Bool
 
     /// Seconds without work after which a thread that is not permanent leaves.
@@ -28,6 +30,7 @@ final class PoolThread: @unchecked Sendable {
     }
 
     func run() {
+        number.store(Thread.current, ordering: .relaxed)
         while true {
             while let connection = next {
                 next = nil

@@ -4,13 +4,14 @@
 import Platform
 import Synchronization
 
-/// Decides whether one more thread is worth having. Time is the number of looks.
+/// Decides whether one more thread is worth having.
 struct GrowthRule {
     private var looks = 0
 
-    /// One look at the pool. Two in a row with work waiting and nobody to take it: one more thread.
-    mutating func look(waiting: Int, hasReadyWork: Bool) -> Bool {
-        guard waiting == 0, hasReadyWork else {
+    /// One look at the pool. Two in a row with work waiting and processors idle for want of a thread that
+    /// could run: one more thread. A pool whose threads all compute would only get slower.
+    mutating func look(waiting: Int, hasReadyWork: Bool, isComputing: @autoclosure () -> Bool) -> Bool {
+        guard waiting == 0, hasReadyWork, !isComputing() else {
             looks = 0
             return false
         }
@@ -37,6 +38,19 @@ final class ThreadPool: Sendable {
             threads.removeAll { $0.hasLeft.load(ordering: .acquiring) }
             return threads.count { $0.isWaiting.load(ordering: .relaxed) }
         }
+    }
+
+    /// Whether as many threads as there are processors are running or could run now.
+    func isComputing(processors: Int) -> Bool {
+        let numbers = threads.withLock { threads in
+            threads.map { $0.number.load(ordering: .relaxed) }
+        }
+        var running = 0
+        for number in numbers where Thread.isRunnable(number) {
+            running += 1
+            if running >= processors { return true }
+        }
+        return false
     }
 
     /// Starts one more; false when the pool is at its limit. EAGAIN when the system has no more.

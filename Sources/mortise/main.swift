@@ -1,1 +1,2 @@
-print("mortise")
+import Server
+try StubHost.run()

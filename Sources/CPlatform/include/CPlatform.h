@@ -56,3 +56,9 @@ void cplatform_name_thread(const char *name);
 
 /// dup3(2), close-on-exec: `descriptor`'s file also under the number `other`.
 int cplatform_replace(int descriptor, int other);
+
+/// How many processors the process may run on (sched_getaffinity(2)).
+int cplatform_processors(void);
+
+/// gettid(2).
+int cplatform_thread(void);
