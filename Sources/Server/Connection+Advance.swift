@@ -268,6 +268,9 @@ extension Connection {
         }
         exchange.reset()
         phase = .idle
+        if server.isLeaving && server.canHandOver && activity.input.isEmpty {
+            return handOver(on: thread)
+        }
         return nil
     }
 

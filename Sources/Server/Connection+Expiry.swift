@@ -20,8 +20,8 @@ extension Connection {
         switch phase {
         case .free:
             releaseTurn()
-        case .idle where handsOver && server.canHandOver:
-            handOver()
+        case .idle where handsOver, .head where handsOver && activity == nil:
+            _ = server.canHandOver ? handOver(on: nil) : close(on: nil)
         case .head where activity != nil, .body:
             // The client took too long (RFC 9110 §15.5.9). Its answer is small; it is not waited for.
             if let exchange = activity?.exchange {
@@ -49,10 +49,10 @@ extension Connection {
         due?.call.revoke()
     }
 
-    private func handOver() {
-        let socket = socket
+    /// Gives the idle connection to a newer host.
+    func handOver(on thread: PoolThread?) -> Rest {
         try? server.poller.remove(socket)
-        server.handOver(socket)
-        _ = close(on: nil)
+        _ = server.handOver(socket)
+        return close(on: thread)
     }
 }

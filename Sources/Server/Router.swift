@@ -100,7 +100,7 @@ final class Router: Sendable {
         case .pool(let handler):
             return answerByPool(exchange, handler, on: thread)
         case .cgi(let handler):
-            if let path = handler.answer(exchange) { return .elsewhere(path) }
+            if case .redirect(let path) = handler.run(exchange) { return .elsewhere(path) }
             return .outcome(.done)
         case .redirect(let status, let location):
             exchange.redirect(status: status, location: location.span)

@@ -39,11 +39,8 @@ final class HostProcess {
         try socket.send(message.encoded(), descriptors: descriptors, milliseconds: 100)
     }
 
-    /// Descriptors beside one message; the rest travels in further ones.
-    static let batch = 60
-
     /// The first message. Listeners beyond the first batch follow in `start` messages of their own; one
-    /// with fewer than `batch` descriptors is the last.
+    /// with fewer than `startBatch` descriptors is the last.
     func sendStart(
         name: String, text: [UInt8], listeners: [Int32]
     ) throws(SystemError) {
@@ -59,10 +56,10 @@ final class HostProcess {
         if let failure { throw failure }
         var rest = [file.number] + listeners
         while true {
-            let now = Array(rest.prefix(Self.batch))
+            let now = Array(rest.prefix(SupervisorMessage.startBatch))
             rest.removeFirst(now.count)
             try send(.start(configurationName: name), descriptors: now)
-            if now.count < Self.batch { return }
+            if now.count < SupervisorMessage.startBatch { return }
         }
     }
 }

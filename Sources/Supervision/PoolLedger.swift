@@ -123,13 +123,13 @@ struct PoolLedger: Sendable {
         case .released(let id, let host, let reason): release(id, host, reason, now, &actions)
         case .spawned(let id):
             spawning -= 1
-            workers[id] = Worker(state: settling(now, limits.startTimeout), started: now)
+            workers[id] = Worker(state: Self.settling(now, limits.startTimeout), started: now)
         case .spawnFailed(let reason):
             spawning -= 1
             fail(reason, now, &actions)
             refuse(now, &actions)
         case .accepted(let id): settle(id)
-        case .ended(let id, let end): end(id, end, now, &actions)
+        case .ended(let id, let end): remove(id, end, now, &actions)
         case .retired: isRetired = true
         case .tick: look(now, &actions)
         }
@@ -187,7 +187,7 @@ struct PoolLedger: Sendable {
         workers[id]?.hasStarted = true
     }
 
-    private mutating func end(
+    private mutating func remove(
         _ id: WorkerID, _ end: ProcessEnd, _ now: Instant, _ actions: inout [Action]
     ) {
         guard let worker = workers.removeValue(forKey: id) else { return }
@@ -290,7 +290,7 @@ struct PoolLedger: Sendable {
     }
 
     private mutating func regain(_ id: WorkerID, _ now: Instant, _ actions: inout [Action]) {
-        workers[id]?.state = settling(now, Self.reconnectPatience)
+        workers[id]?.state = Self.settling(now, Self.reconnectPatience)
         actions.append(.reconnect(id))
     }
 
@@ -316,7 +316,7 @@ struct PoolLedger: Sendable {
     }
 
     /// Looks soon at first: a program starts in a few milliseconds.
-    private func settling(_ now: Instant, _ seconds: Double) -> State {
+    private static func settling(_ now: Instant, _ seconds: Double) -> State {
         .settling(
             until: now.adding(seconds: seconds), nextLook: now.adding(seconds: 0.001), pause: 0.002)
     }

@@ -99,7 +99,7 @@ struct WorkerCommand: Equatable {
             program = mortise
             arguments = ["mortise", "worker"]
             if let found = settings.extensions.first(where: { $0.name == name }) {
-                arguments += [ExtensionFile.path(of: found), "--name", name]
+                arguments += [found.file, "--name", name]
                 for setting in found.settings {
                     arguments += ["--setting", "\(setting.name)=\(setting.value)"]
                 }
@@ -134,18 +134,9 @@ enum BaseEnvironment {
     }
 }
 
-/// Where an extension's library is.
-enum ExtensionFile {
-    /// A path as it is; a name in the extension's folders as `libNAME.so`, `NAME.so` or `NAME`; else the
-    /// name as written, for the dynamic linker to find.
-    static func path(of found: Settings.Extension) -> String {
-        if found.library.contains("/") { return found.library }
-        for folder in found.directories {
-            for name in ["lib\(found.library).so", "\(found.library).so", found.library] {
-                let path = "\(folder)/\(name)"
-                if (try? Files.status(path: path))?.kind == .regular { return path }
-            }
-        }
-        return found.library
+extension Settings.Extension {
+    /// The library's file; the name as written when there is none, for the dynamic linker to find.
+    var file: String {
+        candidates.first { (try? Files.status(path: $0))?.kind == .regular } ?? library
     }
 }

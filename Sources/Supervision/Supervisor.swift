@@ -1,14 +1,19 @@
 // The parent of all processes: owns listeners and children, parses no HTTP, loads no extension.
 // SPDX-License-Identifier: Apache-2.0
 
-package import Configuration
+import Configuration
 import Platform
 
 /// `mortise serve`: starts the host and the workers, and keeps them running until it is told to stop.
 package enum Supervisor {
     package struct Options {
-        /// The configuration file; read again at every reload.
-        package var configurationPath: String
+        /// The configuration file as the operator named it; read again at every reload.
+        package let configurationPath: String
+        /// The same file from the root; hosts get it as the configuration's name and take relative paths
+        /// from its folder.
+        package let absolutePath: String
+        /// Where extensions are looked for last: the program's own folder.
+        package let builtInExtensionFolder: String
         /// The program to execute for hosts and workers: this one.
         package var programPath = "/proc/self/exe"
         /// What a host is started with, its program's name first. It finds its control socket at
@@ -16,15 +21,16 @@ package enum Supervisor {
         package var hostArguments = ["mortise", "host"]
         /// Keeps a second host process executed and waiting, so that a dead one is replaced at once.
         package var keepsSpareHost = true
-        /// Makes settings of a configuration's text, or tells all that is wrong with it, line by line.
-        package var load: (_ text: String) throws(ConfigurationErrors) -> Settings
-
-        package init(
-            configurationPath: String,
-            load: @escaping (_ text: String) throws(ConfigurationErrors) -> Settings
-        ) {
+        package init(configurationPath: String, builtInExtensionFolder: String) {
             self.configurationPath = configurationPath
-            self.load = load
+            self.builtInExtensionFolder = builtInExtensionFolder
+            // A folder that does not exist is complained about when the file is read.
+            absolutePath =
+                (try? Files.absolutePath(configurationPath)) ?? configurationPath
+        }
+
+        var folder: String {
+            String(absolutePath[..<(absolutePath.lastIndex(of: "/") ?? absolutePath.startIndex)])
         }
     }
 
@@ -63,7 +69,7 @@ struct ConfigurationFailure: Error, Equatable {
     static func read(
         _ options: Supervisor.Options
     ) throws(ConfigurationFailure) -> ([UInt8], Settings) {
-        let path = options.configurationPath
+        let path = options.absolutePath
         let bytes: [UInt8]
         do throws(SystemError) {
             bytes = try Files.contents(of: Files.open(path, .readOnly).number)
@@ -74,7 +80,10 @@ struct ConfigurationFailure: Error, Equatable {
             throw ConfigurationFailure(lines: ["configuration \(path) is not UTF-8 text"])
         }
         do throws(ConfigurationErrors) {
-            return (bytes, try options.load(text))
+            let settings = try ConfigurationFile.load(
+                text: text, name: options.configurationPath, folder: options.folder,
+                builtInExtensionFolder: options.builtInExtensionFolder)
+            return (bytes, settings)
         } catch {
             throw ConfigurationFailure(lines: error.all.map(\.description))
         }

@@ -16,7 +16,7 @@ extension SupervisorLoop {
         guard hostRate.take(now: now) else { return hostStart = hostRate.next(now: now) }
         hostStart = nil
         do throws(SystemError) {
-            let host = try launchHost(now, name: options.configurationPath, text: text, listeners)
+            let host = try launchHost(now, name: options.absolutePath, text: text, listeners)
             host.pools = pools
             current = host.id
         } catch {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Configuration
+import Control
 import Platform
 
 /// A configuration whose host is starting.
@@ -50,7 +51,7 @@ extension SupervisorLoop {
             host: 0, settings: new, text: text, plan: plan, listeners: opened, pools: started)
         do throws(SystemError) {
             let host = try launchHost(
-                .now, name: options.configurationPath, text: text, opened)
+                .now, name: options.absolutePath, text: text, opened)
             host.pools = started
             reload.host = host.id
             self.reload = reload
@@ -104,7 +105,8 @@ extension SupervisorLoop {
         old.state = .leaving(until: Instant.now.adding(seconds: settings.timeouts.drain))
         do throws(SystemError) {
             let ends = try Socket.pair(datagrams: true)
-            let (oldEnd, newEnd) = (Descriptor(owning: ends.0), Descriptor(owning: ends.1))
+            let oldEnd = Descriptor(owning: ends.0)
+            let newEnd = Descriptor(owning: ends.1)
             tell(new, .takeOver, descriptors: [newEnd.number])
             tell(old, .handOver, descriptors: [oldEnd.number])
         } catch {

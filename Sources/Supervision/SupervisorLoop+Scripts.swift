@@ -58,7 +58,7 @@ extension SupervisorLoop {
 
     /// The host is gone, and with it the requests.
     func abandonScripts(of host: HostProcess) {
-        for (id, script) in host.scripts {
+        for script in host.scripts.values {
             dismiss(script)
             if script.process.end() != nil {
                 unwatch(script.process.handle.number)

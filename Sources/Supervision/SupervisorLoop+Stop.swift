@@ -1,6 +1,8 @@
 // The end: first the requests, then the hosts, then the workers, then the supervisor.
 // SPDX-License-Identifier: Apache-2.0
 
+import Configuration
+import Control
 import Platform
 
 extension SupervisorLoop {

@@ -72,17 +72,17 @@ final class SupervisorLoop {
         self.text = text
         self.settings = settings
         // Before anything else: a signal that comes now must wait until somebody reads it.
-        signals = try Self.required {
+        signals = try Self.required { () throws(SystemError) in
             try SignalDescriptor([.terminate, .interrupt, .hangUp, .user1, .child])
         }
         Signal.ignore(.pipe)
-        poller = try Self.required { try Poller() }
-        try Self.required { try Orphans.adopt() }
+        poller = try Self.required { () throws(SystemError) in try Poller() }
+        try Self.required { () throws(SystemError) in try Orphans.adopt() }
         listeners = try BoundListener.bind(settings.listeners)
-        folder = try Self.required {
+        folder = try Self.required { () throws(SystemError) in
             try PrivateFolder(prefix: "mortise-", in: PrivateFolder.runtimeParents)
         }
-        try Self.required {
+        try Self.required { () throws(SystemError) in
             try poller.add(signals.descriptor.number, .readable, token: 0)
         }
         watches[0] = .signals

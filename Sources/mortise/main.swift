@@ -1,2 +1,2 @@
 import Server
-try StubHost.run()
+_ = Host.run(controlDescriptor: 3, builtInExtensionFolder: "/")
