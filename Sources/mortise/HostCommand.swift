@@ -17,6 +17,6 @@ struct HostCommand: ParsableCommand {
             Terminal.complain("\(error)")
             throw ExitCode.failure
         }
-        throw ExitCode(Host.run(controlDescriptor: 3, builtInExtensionFolder: folder))
+        throw ExitCode(Host.run(builtInExtensionFolder: folder))
     }
 }
