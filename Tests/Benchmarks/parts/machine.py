@@ -113,3 +113,26 @@ def private_bytes(pid):
 
 def threads(pid):
     return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def listening_sockets(port):
+    """The names of the sockets that listen on a port, as /proc/<pid>/fd shows them."""
+    found = set()
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        words = line.split()
+        if words[3] == "0A" and int(words[1].split(":")[1], 16) == port:
+            found.add(f"socket:[{words[9]}]")
+    return found
+
+
+def descriptors(pid):
+    found = set()
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            try:
+                found.add(os.readlink(f"/proc/{pid}/fd/{name}"))
+            except OSError:
+                pass
+    except OSError:
+        pass
+    return found

@@ -27,7 +27,7 @@ class Counted:
             time.sleep(0.05)
 
     def host(self):
-        """The host that answers: the one with the most allocations, when a spare waits beside it."""
+        """The host that answers."""
         counted = [pid for pid in self.server.hosts() if (self.folder / str(pid)).exists()]
         return max(counted, key=lambda pid: self.read(pid)[0], default=None)
 

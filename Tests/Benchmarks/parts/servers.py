@@ -118,7 +118,9 @@ sites:
         return [pid for pid in machine.tree(self.roots()[0]) if f" {word} " in f" {machine.command_line(pid)} "]
 
     def hosts(self):
-        return self.below("host")
+        """The hosts that hold the listening socket: not the spare one, which waits for its turn."""
+        listening = machine.listening_sockets(self.port)
+        return [pid for pid in self.below("host") if machine.descriptors(pid) & listening]
 
     def workers(self):
         return self.below("worker")
