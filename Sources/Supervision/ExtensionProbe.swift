@@ -56,6 +56,7 @@ private final class Probe {
     private let child: ChildProcess?
     private let output: Descriptor?
     private var failure: String?
+    private var declaresThreadSafe = false
 
     init(path: String, failure: String) {
         self.path = path
@@ -73,15 +74,14 @@ private final class Probe {
 
     /// Waits for the process's end, at most until then.
     func verdict(of entry: Settings.Extension, by deadline: Instant) -> ExtensionVerdict {
-        let said = collect(until: deadline)
+        collect(until: deadline)
         if let failure { return ExtensionVerdict(home: .broken(failure), path: path) }
-        let declares = said.contains("declares: thread-safe")
-        let isSafe = entry.threadSafe ?? declares
+        let isSafe = entry.threadSafe ?? declaresThreadSafe
         return ExtensionVerdict(home: isSafe ? .inProcess : .isolated, path: path)
     }
 
-    private func collect(until deadline: Instant) -> String {
-        guard let child else { return "" }
+    private func collect(until deadline: Instant) {
+        guard let child else { return }
         let ready = Socket.wait(
             child.handle.number, for: .readable, milliseconds: max(0, deadline.pollTimeout()))
         if ready.isEmpty {
@@ -89,19 +89,20 @@ private final class Probe {
             _ = Socket.wait(child.handle.number, for: .readable, milliseconds: 1000)
             _ = child.reap()
             failure = "loading it took too long (5 s): look at its constructors and GetExtensionVersion"
-            return ""
+            return
         }
         let said = readAll()
         // The library may have left something running.
         child.signalGroup(.kill)
         switch child.reap() {
-        case .exited(code: 0): break
+        // The exit codes of `mortise probe`.
+        case .exited(code: 0): declaresThreadSafe = true
+        case .exited(code: 10), .exited(code: 11): break
         case .exited(let code):
             failure = said.isEmpty ? "loading it ended the process with code \(code)" : said
         case .killed(let signal): failure = "loading it crashed the process with signal \(signal)"
         case nil: failure = "its probe cannot be reaped"
         }
-        return said
     }
 
     private func readAll() -> String {
