@@ -1,8 +1,8 @@
 // Which file of a site a path means when programs answer: the script and its path info.
 // SPDX-License-Identifier: Apache-2.0
 
-package import Exchange
-package import Platform
+import Exchange
+import Platform
 
 /// Finds the script that a path names: its first segments that lead to an existing regular file.
 ///
@@ -35,7 +35,8 @@ package enum FileResolver {
     ) -> Bool {
         var start = prefix.count
         while start > 0 && prefix[start - 1] == slash { start -= 1 }
-        guard path.count > start + 1, path[start] == slash, isBelow(path, Array(prefix[..<start])) else {
+        guard path.count > start + 1, path[start] == slash, isBelow(path, Array(prefix[..<start]))
+        else {
             return false
         }
         var end = start
@@ -74,7 +75,8 @@ package enum FileResolver {
         switch Files.find(path.extracting(0..<end), none, beneath: site.rootDescriptor) {
         case .file: return .file
         case .folder: return .folder
-        case .special, .failed: return .nothing
+        case .special: return .nothing
+        case .failed: return .nothing
         }
     }
 

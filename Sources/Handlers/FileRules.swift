@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Configuration
-package import Exchange
+import Exchange
 
 /// What a site's configuration says about the names of its files.
 package struct FileRules: Sendable {
@@ -25,7 +25,8 @@ package struct FileRules: Sendable {
         var prefixes: [[UInt8]] = []
         for (number, mapping) in site.handlers.enumerated() where mapping.target != .files {
             switch mapping.pattern {
-            case .suffix(let suffix): claims.append(Claim(suffix: Array(suffix.utf8), mapping: number))
+            case .suffix(let suffix):
+                claims.append(Claim(suffix: Array(suffix.utf8), mapping: number))
             case .prefix(let prefix): prefixes.append(Self.folder(prefix))
             }
         }

@@ -55,7 +55,9 @@ extension StaticFiles {
         _ exchange: HTTPExchange, _ file: consuming Descriptor, _ document: Document
     ) {
         let request = exchange.request
-        guard let field = request.value(of: "Range") else { return sendWhole(exchange, file, document) }
+        guard let field = request.value(of: "Range") else {
+            return sendWhole(exchange, file, document)
+        }
         let bytes = request.bytes
         switch ByteRanges.select(bytes.span.extracting(field.range), length: document.length) {
         case .whole: sendWhole(exchange, file, document)
@@ -107,7 +109,8 @@ extension StaticFiles {
             document.append(ranges[index], to: &body)
             body.append(contentsOf: "\r\n\r\n".utf8)
             guard read(file, ranges[index], to: &body) else {
-                return exchange.fail(status: 500, reason: "the file became shorter while it was read")
+                return exchange.fail(
+                    status: 500, reason: "the file became shorter while it was read")
             }
         }
         body.append(contentsOf: "\r\n--\(boundary)--\r\n".utf8)
