@@ -37,7 +37,9 @@ private func sendHead(_ ecb: UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>) -> B
         ecb.pointee.ConnID, DWORD(HSE_REQ_SEND_RESPONSE_HEADER_EX), &head, nil, nil) != 0
 }
 
-private func sendBody(_ ecb: UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>, _ text: StaticString) -> Bool {
+private func sendBody(_ ecb: UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>, _ text: StaticString)
+    -> Bool
+{
     var count = DWORD(text.utf8CodeUnitCount)
     let bytes = UnsafeMutableRawPointer(mutating: text.utf8Start)
     return ecb.pointee.WriteClient(ecb.pointee.ConnID, bytes, &count, DWORD(HSE_IO_SYNC)) != 0

@@ -30,22 +30,13 @@ int cplatform_wait_handle(int handle, int keep, int *killed, int *status) {
     return 1;
 }
 
-pid_t cplatform_peek_ended(void) {
-    siginfo_t info = {.si_pid = 0};
-    int result;
-    do {
-        result = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
-    } while (result < 0 && errno == EINTR);
-    return result < 0 ? -1 : info.si_pid;
-}
-
 int cplatform_reap(pid_t pid) {
     siginfo_t info = {.si_pid = 0};
     int result;
     do {
         result = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
     } while (result < 0 && errno == EINTR);
-    return result;
+    return result < 0 ? -1 : info.si_pid != 0;
 }
 
 int cplatform_signal_handle(int handle, int signal) {

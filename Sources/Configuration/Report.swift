@@ -21,11 +21,14 @@ final class Report {
         self.lines = lines
     }
 
+    /// Nothing more will be taken.
+    var isFull: Bool { errors.count >= Self.limit }
+
     func add(
         at place: Place, found: String, expected: String,
         suggestion: @autoclosure () -> String? = nil
     ) {
-        guard errors.count < Self.limit else { return }
+        guard !isFull else { return }
         // libyaml puts what is missing at the end of the file on the line after the last.
         let line = min(max(1, place.line), max(1, lines))
         let error = ConfigurationError(

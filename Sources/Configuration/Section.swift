@@ -43,13 +43,16 @@ struct Section {
 
     subscript(_ name: String) -> Value? { entries.first { $0.name == name }?.value }
 
-    /// Refuses every key that is not one of these.
-    func allow(_ names: [String]) {
-        for entry in entries where !names.contains(entry.name) {
+    /// Refuses every key that is not one of these; false when there is such a key.
+    @discardableResult
+    func allow(_ names: [String]) -> Bool {
+        let unknown = entries.filter { !names.contains($0.name) }
+        for entry in unknown {
             entry.key.refuse(
                 expected: Spelling.oneOf(names),
                 suggestion: Spelling.nearest(to: entry.name, among: names))
         }
+        return unknown.isEmpty
     }
 
     /// The value of a key that must be there.

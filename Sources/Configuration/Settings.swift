@@ -77,6 +77,8 @@ package struct Settings: Sendable, Equatable {
         package var settings: [Setting]
         /// Index into `Settings.pools`: where it runs when it is not thread-safe.
         package var pool: Int
+        /// What a probe has shown; nil before one.
+        package var verdict: ExtensionVerdict?
         package init(
             name: String, library: String, directories: [String], threadSafe: Bool?,
             settings: [Setting],

@@ -9,10 +9,11 @@ extension SettingsReader {
         let folders = readDirectories(directories)
         for entry in section.entries {
             let name = readName(entry.key, "a name") ?? entry.name
-            if settings.pools.contains(where: { $0.name == name }) {
+            if poolPlaces[name] != nil {
                 entry.key.refuse(
                     found: "an extension and a pool named '\(name)'", expected: "names that differ")
             }
+            extensionPlaces[name] = settings.extensions.count
             readExtension(named: name, entry.value, directories: folders)
         }
     }

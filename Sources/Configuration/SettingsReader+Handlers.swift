@@ -74,28 +74,28 @@ extension SettingsReader {
         }
         switch entry.name {
         case "extension":
-            return readReference(entry.value, "extension", settings.extensions.map(\.name))
+            return readReference(entry.value, "extension", extensionPlaces)
                 .map { .extension($0) }
         case "pool":
-            return readReference(entry.value, "pool", poolsOfTheFile).map { .pool($0) }
+            return readReference(entry.value, "pool", poolPlaces).map { .pool($0) }
         case "cgi": return readCGI(entry.value).map { .cgi($0) }
         case "files": return isTrue(entry.value) ? .files : nil
         default: return readRedirect(entry.value)
         }
     }
 
-    /// Those with a command: they come first, so their places are those in `Settings.pools`.
-    private var poolsOfTheFile: [String] {
-        settings.pools.dropLast(settings.extensions.count).map(\.name)
-    }
-
-    private func readReference(_ value: Value, _ what: String, _ names: [String]) -> Int? {
+    private func readReference(
+        _ value: Value, _ what: String, _ places: [String: Int]
+    ) -> Int? {
         guard let name = value.text("the name of a defined \(what)") else { return nil }
-        if let index = names.firstIndex(of: name) { return index }
-        value.refuse(
-            found: "the undefined \(what) \(value.shown)",
-            expected: names.isEmpty ? "it under '\(what)s'" : Spelling.oneOf(names),
-            suggestion: Spelling.nearest(to: name, among: names))
+        if let place = places[name] { return place }
+        if !value.report.isFull {
+            let names = places.sorted { $0.value < $1.value }.map(\.key)
+            value.refuse(
+                found: "the undefined \(what) \(value.shown)",
+                expected: names.isEmpty ? "it under '\(what)s'" : Spelling.oneOf(names),
+                suggestion: Spelling.nearest(to: name, among: names))
+        }
         return nil
     }
 

@@ -13,6 +13,7 @@ extension SettingsReader {
         }
         for entry in section.entries {
             let name = readName(entry.key, "a name") ?? entry.name
+            poolPlaces[name] = settings.pools.count
             settings.pools.append(readPool(named: name, entry.value))
         }
     }

@@ -29,7 +29,7 @@ extension SettingsReader {
         else {
             return nil
         }
-        section.allow(["name", "hosts", "root", "index", "handlers"])
+        let isKnown = section.allow(["name", "hosts", "root", "index", "handlers"])
         var site = Settings.Site(name: "site-\(number)")
         if let value = section["name"], let name = readName(value, "a name") {
             site.name = name
@@ -43,9 +43,7 @@ extension SettingsReader {
         }
         if let value = section["index"] { site.index = readIndex(value) }
         if let value = section["handlers"] { site.handlers = readHandlers(value, root: site.root) }
-        if site.root == nil, site.handlers.isEmpty, section["root"] == nil,
-            section["handlers"] == nil
-        {
+        if isKnown, section["root"] == nil, section["handlers"] == nil {
             section.place.refuse(
                 found: "a site with nothing to show", expected: "a root or handlers")
         }

@@ -6,6 +6,9 @@ struct SettingsReader {
     let folder: String
     let builtInExtensionFolder: String
     var settings = Settings()
+    /// Places in `settings.pools`, of those in the file alone, and in `settings.extensions`.
+    var poolPlaces: [String: Int] = [:]
+    var extensionPlaces: [String: Int] = [:]
 
     init(folder: String, builtInExtensionFolder: String) {
         self.folder = folder
@@ -43,7 +46,11 @@ struct SettingsReader {
         if elements.isEmpty, value.isList || value.isNothing {
             value.refuse(found: "no address", expected: Address.expected)
         }
-        for element in elements {
+        // The start message to the host carries 64 descriptors at most (Platform.MessageSocket).
+        if elements.count > 60 {
+            value.refuse(found: "\(elements.count) addresses", expected: "at most 60")
+        }
+        for element in elements.prefix(60) {
             guard let text = element.text(Address.expected) else { continue }
             guard let listener = Address.listener(text, folder: folder) else {
                 element.refuse(expected: Address.expected)
@@ -55,10 +62,6 @@ struct SettingsReader {
                     found: "\(element.shown) a second time", expected: "each address once")
             }
             settings.listeners.append(listener)
-        }
-        // SCM_MAX_FD is 253 (man 7 unix); the start message carries the text beside the listeners.
-        if settings.listeners.count > 60 {
-            value.refuse(found: "\(settings.listeners.count) addresses", expected: "at most 60")
         }
     }
 

@@ -21,17 +21,23 @@ package enum StarterText {
             """
     }
 
-    /// The files of a folder; PHP scripts and `/cgi-bin` when asked for. `path` absolute.
-    package static func forFolder(
-        _ path: String, php: Bool, cgi: Bool, listen: String = listen
-    ) -> String {
-        var text = "listen: [\(quoted(listen))]\n"
-        if php { text += "pools:\n  php: { command: [php-cgi] }\n" }
-        text += "sites:\n  - name: main\n    root: \(quoted(path))\n"
-        if php || cgi { text += "    handlers:\n" }
-        if php { text += "      - { path: \"*.php\", pool: php }\n" }
-        if cgi { text += "      - { path: /cgi-bin/*, cgi: true }\n" }
-        return text
+    /// The files of a folder; its PHP scripts, and those of `/cgi-bin` when asked for. `path` absolute.
+    ///
+    /// Rationale: PHP is always handed to php-cgi. Where that is missing such a request is a 503; without the
+    /// handler it would be answered with the script's source.
+    package static func forFolder(_ path: String, cgi: Bool, listen: String = listen) -> String {
+        let scripts = cgi ? "      - { path: /cgi-bin/*, cgi: true }\n" : ""
+        return """
+            listen: [\(quoted(listen))]
+            pools:
+              php: { command: [php-cgi], processes: { min: 0, max: 4 } }
+            sites:
+              - name: main
+                root: \(quoted(path))
+                handlers:
+                  - { path: "*.php", pool: php }
+            \(scripts)
+            """
     }
 
     /// "hello" of "/a/libhello.so".

@@ -8,6 +8,9 @@ extension SupervisorMessage {
         case handOver, takeOver, drain, reopenLogs
     }
 
+    /// Descriptors beside one `start`. More travel in further ones; one with fewer is the last.
+    package static let startBatch = 60
+
     package func encoded() -> [UInt8] {
         var writer = MessageWriter(kind: kind.rawValue)
         switch self {

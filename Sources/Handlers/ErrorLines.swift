@@ -44,16 +44,16 @@ struct ErrorLines: Sendable {
 extension HTTPExchange {
     /// Logs lines of a process's standard error as what they are.
     func logErrors(
-        _ lines: inout ErrorLines, of pid: Int32, _ bytes: Span<UInt8>, at now: Instant
+        _ lines: inout ErrorLines, of pid: Int32?, _ bytes: Span<UInt8>, at now: Instant
     ) {
         lines.take(bytes, at: now) { logError($0, of: pid) }
     }
 
-    func logRest(_ lines: inout ErrorLines, of pid: Int32, at now: Instant) {
+    func logRest(_ lines: inout ErrorLines, of pid: Int32?, at now: Instant) {
         lines.finish(at: now) { logError($0, of: pid) }
     }
 
-    private func logError(_ line: UnsafeBufferPointer<UInt8>, of pid: Int32) {
+    private func logError(_ line: UnsafeBufferPointer<UInt8>, of pid: Int32?) {
         errorLog.log(
             .error, bytes: line, site: route.site?.name, handler: route.handlerName, pid: pid)
     }

@@ -117,42 +117,29 @@ extension FastCGIConversation {
     /// Bytes of FCGI_STDOUT: the head, then the body.
     private mutating func output(_ bytes: Span<UInt8>) {
         if isHeadRead { return write(bytes) }
-        if worker.headBytes.isEmpty, let consumed = parseHead(bytes) {
-            return write(bytes.extracting(consumed..<bytes.count))
-        }
-        guard phase != .over else { return }
-        // The head comes in pieces: collect it, and look only where nobody has looked.
-        let known = worker.headBytes.count
-        let room = ResponseHead.largestHead + 1 - known
-        worker.headBytes.append(bytes.extracting(first: min(bytes.count, max(0, room))))
-        let collected = worker.headBytes
-        let isComplete = ResponseHead.length(in: collected.span, from: known) != nil
-        guard isComplete || collected.count > ResponseHead.largestHead else { return }
-        guard let consumed = parseHead(collected.span), phase != .over else { return }
-        write(bytes.extracting((consumed - known)..<bytes.count))
-    }
-
-    /// Reads the head and sends it on; nil when it is not complete, or not a head (the phase tells).
-    private mutating func parseHead(_ bytes: Span<UInt8>) -> Int? {
         do throws(ResponseHeadError) {
             let rules: ResponseHead.Rules = relay.isWorker ? .fromWorker : .fromGateway
-            guard let consumed = try worker.head.parse(bytes, rules) else { return nil }
+            let consumed = try worker.collector.take(bytes, rules, into: &worker.head)
+            guard let consumed else { return }
             isHeadRead = true
-            if worker.head.isLocalRedirect {
-                outcome = .redirect(path: worker.head.location)
-                discards = true
-            } else if !exchange.sendHead(worker.head) {
-                abandon(at: lastActivity)
-            }
-            return consumed
+            begin()
+            write(bytes.extracting(consumed..<bytes.count))
         } catch {
             fail(502, "\(error)")
-            return nil
+        }
+    }
+
+    private mutating func begin() {
+        if worker.head.isLocalRedirect {
+            outcome = .redirect(path: worker.head.location)
+            discards = true
+        } else if !exchange.sendHead(worker.head) {
+            abandon(at: lastActivity)
         }
     }
 
     private mutating func write(_ bytes: Span<UInt8>) {
-        guard bytes.count > 0, !discards else { return }
+        guard bytes.count > 0, !discards, phase == .open else { return }
         let isSent = bytes.withUnsafeBytes { exchange.write($0) }
         if !isSent { abandon(at: lastActivity) }
     }
@@ -172,7 +159,8 @@ extension FastCGIConversation {
         }
         if ending.applicationStatus != 0 {
             exchange.log(
-                .notice, "pid \(worker.pid) ended a request with status \(ending.applicationStatus)")
+                .notice, "pid \(worker.pid) ended a request with status \(ending.applicationStatus)"
+            )
         }
         if outcome == .answered { exchange.finish() }
         end(tainted: false)

@@ -62,7 +62,7 @@ struct FastCGIConversation {
         }
         worker.requestsServed += 1
         worker.head.reset()
-        worker.headBytes.removeAll(keepingCapacity: true)
+        worker.collector.reset()
         send(first: true)
         while phase != .over {
             if isSending { exchangeBothWays() } else { receive(wait: true) }
@@ -126,6 +126,7 @@ struct FastCGIConversation {
     mutating func abandon(at now: Instant) {
         guard phase == .open else { return }
         exchange.refuse(status: 499)
+        outcome = .answered
         discards = true
         // In the middle of a record nothing else can be said.
         guard sent == worker.output.count, !hasStoppedSending else { return end(tainted: true) }
@@ -138,9 +139,11 @@ struct FastCGIConversation {
     /// The worker is to blame, or its deadline has passed.
     mutating func fail(_ status: Int, _ reason: String, retryAfter: Int? = nil) {
         if phase == .open {
+            outcome = .answered
             exchange.fail(
                 status: status,
-                reason: "\(reason) (pool \(relay.poolName), pid \(worker.pid))", retryAfter: retryAfter)
+                reason: "\(reason) (pool \(relay.poolName), pid \(worker.pid))",
+                retryAfter: retryAfter)
         }
         end(tainted: true)
     }

@@ -26,6 +26,11 @@ package enum RelayOutcome: Sendable, Equatable {
 package struct RelayEnd: Sendable, Equatable {
     package var outcome: RelayOutcome
     package var fate: WorkerFate
+
+    package init(outcome: RelayOutcome, fate: WorkerFate) {
+        self.outcome = outcome
+        self.fate = fate
+    }
 }
 
 /// Relays exchanges to the workers of one pool.

@@ -115,10 +115,11 @@ extension HTTPExchange {
     /// The normal end of the response. A body shorter than declared cuts the connection.
     package func finish() {
         guard headSent else {
+            guard !isBroken else { return }
             return fail(status: 500, reason: "the handler ended without a response")
         }
         switch framing {
-        case .length(let left) where left > 0:
+        case .length(let left) where left > 0 && !isCut:
             log(.error, "the body ended \(left) bytes before its Content-Length; cut the connection")
             isCut = true
         case .chunked where !isCut:
@@ -163,6 +164,15 @@ extension HTTPExchange {
         head.contentLength = Int64(page.count)
         _ = sendHead(head)
         _ = page.withUnsafeBytes { write($0) }
+        finish()
+    }
+
+    /// Answers OPTIONS: which methods there are.
+    package func allow(_ methods: StaticString) {
+        var head = ResponseHead()
+        head.status = 204
+        head.addField("Allow", methods)
+        _ = sendHead(head)
         finish()
     }
 

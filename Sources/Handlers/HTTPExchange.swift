@@ -113,7 +113,7 @@ package final class HTTPExchange {
     /// Forgets one exchange before the next on the same connection.
     package func reset() {
         body.reset()
-        route.reset()
+        route.forget()
         assignedWorker = nil
         pendingCall = nil
         framing = .none

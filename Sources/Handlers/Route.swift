@@ -24,6 +24,10 @@ package final class ServedSite: Sendable {
 /// Its buffers are reused by the next request.
 package struct Route: Sendable {
     package var site: ServedSite?
+    /// Index into the site's mappings, or `Route.files`.
+    package var mapping = Route.files
+    /// What no mapping claims is a file.
+    package static let files = -1
     /// The decoded path up to the handler: "/hello", "/app/index.php".
     package var scriptName: [UInt8] = []
     /// The rest: "" or "/more".
@@ -39,10 +43,15 @@ package struct Route: Sendable {
     /// Local redirects so far (RFC 3875 §6.2.2), at most 10.
     package var redirects = 0
 
+    /// A worker ended before it took the request, and another one was asked.
+    package var wasRetried = false
+
     package init() {}
 
-    mutating func reset() {
+    /// Forgets where the request went; keeps the memory.
+    package mutating func forget() {
         site = nil
+        mapping = Route.files
         scriptName.removeAll(keepingCapacity: true)
         pathInfo.removeAll(keepingCapacity: true)
         scriptFilename.removeAll(keepingCapacity: true)
@@ -50,5 +59,6 @@ package struct Route: Sendable {
         settings = []
         handlerName = ""
         redirects = 0
+        wasRetried = false
     }
 }

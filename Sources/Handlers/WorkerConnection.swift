@@ -21,8 +21,7 @@ package final class WorkerConnection: @unchecked Sendable {
     /// What is to be sent: one request's first records, then its body piece by piece.
     var output: [UInt8] = []
     var input = [UInt8](repeating: 0, count: 64 * 1024)
-    /// The response's head while it arrives in pieces.
-    var headBytes: [UInt8] = []
+    var collector = HeadCollector()
     var head = ResponseHead()
     var scratch = Variables.Scratch()
     /// One value, and the content of a record that is read as a whole.
@@ -40,7 +39,6 @@ package final class WorkerConnection: @unchecked Sendable {
         Socket.setReceiveTimeout(self.socket.number, milliseconds: 100)
         Socket.setSendTimeout(self.socket.number, milliseconds: 100)
         output.reserveCapacity(16 * 1024)
-        headBytes.reserveCapacity(2048)
     }
 
     /// The next request's id: another one each time, so that late records of the request before are

@@ -11,18 +11,8 @@ package enum Orphans {
         _ = try retrying("prctl") { cplatform_adopt_orphans() }
     }
 
-    /// Reaps every ended child whose number `isKnown` does not claim; those have handles that reap them.
-    ///
-    /// Stops at the first known one: it hides the rest until it is reaped. True = it stopped there.
-    @discardableResult
-    package static func reapEnded(unless isKnown: (Int32) -> Bool) -> Bool {
-        while true {
-            let pid = cplatform_peek_ended()
-            guard pid > 0 else { return false }
-            if isKnown(pid) { return true }
-            _ = cplatform_reap(pid)
-        }
-    }
+    /// Reaps a child by its number when it has ended; for adopted ones, which have no handle.
+    package static func reap(_ pid: Int32) -> Bool { cplatform_reap(pid) == 1 }
 
     /// The children of the calling thread, ended ones included (man 5 proc, /proc/tid/task/tid/children).
     package static func children() -> [Int32] {

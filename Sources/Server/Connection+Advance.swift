@@ -239,7 +239,9 @@ extension Connection {
     func resumed(on thread: PoolThread) -> Rest? {
         ticket.withLock { $0 = nil }
         guard let exchange = activity?.exchange else { return close(on: thread) }
-        if exchange.assignedWorker == nil { phase = .sending }
+        guard exchange.assignedWorker == nil else { return nil }
+        exchange.finish()
+        phase = .sending
         return nil
     }
 
@@ -266,6 +268,9 @@ extension Connection {
         }
         exchange.reset()
         phase = .idle
+        if server.isLeaving && server.canHandOver && activity.input.isEmpty {
+            return handOver(on: thread)
+        }
         return nil
     }
 

@@ -4,6 +4,7 @@
 import Configuration
 import Synchronization
 import Exchange
+import ExtensionHost
 import Handlers
 import Platform
 
@@ -20,8 +21,8 @@ extension Connection {
         switch phase {
         case .free:
             releaseTurn()
-        case .idle where handsOver && server.canHandOver:
-            handOver()
+        case .idle where handsOver, .head where handsOver && activity == nil:
+            _ = server.canHandOver ? handOver(on: nil) : close(on: nil)
         case .head where activity != nil, .body:
             // The client took too long (RFC 9110 §15.5.9). Its answer is small; it is not waited for.
             if let exchange = activity?.exchange {
@@ -46,18 +47,13 @@ extension Connection {
             ticket = nil
             return held
         }
-        // True: from here on the extension can no longer end it, and the exchange is ours.
-        guard let due, due.call.revoke(), let exchange = activity?.exchange else { return }
-        exchange.fail(
-            status: 504,
-            reason: "the extension left the request pending and did not end it in time")
-        schedule(exchange)
+        due?.call.revoke()
     }
 
-    private func handOver() {
-        let socket = socket
+    /// Gives the idle connection to a newer host.
+    func handOver(on thread: PoolThread?) -> Rest {
         try? server.poller.remove(socket)
-        server.handOver(socket)
-        _ = close(on: nil)
+        _ = server.handOver(socket)
+        return close(on: thread)
     }
 }

@@ -24,6 +24,7 @@ final class HostServer: Sendable {
     private let minimumThreads: Int
     private let leaving = Atomic<Bool>(false)
     private let handingOver = Atomic<Bool>(false)
+    private let newer = Mutex<MessageSocket?>(nil)
     /// Accepting stopped for want of descriptors or slots: the monitor tries again.
     let isAcceptPaused = Atomic<Bool>(false)
 
@@ -168,12 +169,34 @@ final class HostServer: Sendable {
 
     // MARK: Leaving
 
-    /// Accepts nothing more. Idle connections are closed, or handed over when there is a newer host.
-    func leave(handingOver: Bool) {
-        self.handingOver.store(handingOver, ordering: .relaxed)
-        leaving.store(true, ordering: .sequentiallyConsistent)
+    /// Accepts nothing more. Idle connections go to the newer host, or are closed when there is none.
+    func leave(handingOverTo newer: MessageSocket?) {
         for index in listeners.indices {
+            // A connection announced to this host alone must not be left in the queue unseen.
+            accept(index)
             try? poller.remove(listeners[index].socket)
+            accept(index)
         }
+        self.newer.withLock { $0 = newer }
+        handingOver.store(newer != nil, ordering: .relaxed)
+        leaving.store(true, ordering: .sequentiallyConsistent)
+    }
+
+    /// Gives an idle connection to the newer host; false when that host is gone.
+    func handOver(_ socket: Int32) -> Bool {
+        guard let newer = newer.withLock({ $0 }) else { return false }
+        do throws(SystemError) {
+            try newer.send([0], descriptors: [socket])
+            return true
+        } catch {
+            handingOver.store(false, ordering: .relaxed)
+            errorLog.log(.warning, "the newer host takes no more connections: \(error); closing them")
+            return false
+        }
+    }
+
+    /// Takes an idle connection of an older host in.
+    func adopt(_ socket: Int32) {
+        open(socket, peer: Socket.peerAddress(socket), local: Socket.localAddress(socket))
     }
 }

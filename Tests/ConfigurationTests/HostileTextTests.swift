@@ -46,6 +46,17 @@ struct HostileTextTests {
         }
     }
 
+    @Test(.timeLimit(.minutes(1)))
+    func aFileOfManyPartsIsReadInTimeThatGrowsWithIt() throws {
+        let extensions = (0..<8000).map { "  e\($0): { library: e }\n" }.joined()
+        let handlers = (0..<8000).map { "  - { path: /\($0), extension: e\($0) }\n" }.joined()
+        let good = "extensions:\n\(extensions)sites:\n- handlers:\n\(handlers)"
+        #expect(try read(good).sites[0].handlers.count == 8000)
+        #expect(
+            complaints(about: good.replacing("extension: e", with: "extension: x")).count < 100_000)
+        #expect(complaints(about: "listen: [" + (0..<99_999).map { "\($0)," }.joined() + "]") != "")
+    }
+
     /// Changes a good file in a few places at a time: the reader answers with settings or with errors that
     /// have a line of the file.
     @Test(arguments: 1...4)

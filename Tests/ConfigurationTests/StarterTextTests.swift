@@ -22,12 +22,14 @@ struct StarterTextTests {
         #expect(StarterText.name(ofLibrary: path) == name)
     }
 
-    @Test(arguments: [false, true], [false, true])
-    func aFolderIsServedWithWhatIsAskedFor(php: Bool, cgi: Bool) throws {
-        let settings = try read(StarterText.forFolder("/w/\u{7F}\n w", php: php, cgi: cgi))
+    @Test(arguments: [false, true])
+    func aFolderIsServedAndNeverAsTheSourceOfItsScripts(cgi: Bool) throws {
+        let settings = try read(StarterText.forFolder("/w/\u{7F}\n w", cgi: cgi))
         let site = settings.sites[0]
         #expect(site.root == "/w/\u{7F}\n w")
-        #expect(site.handlers.count == (php ? 1 : 0) + (cgi ? 1 : 0))
-        #expect(settings.pools.count == (php ? 1 : 0))
+        #expect(
+            site.handlers.map(\.pattern) == [.suffix(".php")] + (cgi ? [.prefix("/cgi-bin")] : []))
+        #expect(
+            settings.pools[0].program == .command(["php-cgi"]) && settings.pools[0].minimum == 0)
     }
 }

@@ -31,10 +31,8 @@ int cplatform_spawn(const struct cplatform_start *start, pid_t *pid, int *handle
 /// `keep` not 0 leaves the zombie, so that its numbers stay taken. `*killed` not 0: `*status` is a signal.
 int cplatform_wait_handle(int handle, int keep, int *killed, int *status);
 
-/// Any ended child, left as it is: its pid, 0 = none, -1 = errno.
-pid_t cplatform_peek_ended(void);
-
-/// Reaps one ended child by its number: for adopted processes, which have no pidfd here.
+/// Reaps a child by its number: for adopted processes, which have no pidfd here.
+/// 1 = reaped, 0 = not ended yet, -1 = errno.
 int cplatform_reap(pid_t pid);
 
 int cplatform_signal_handle(int handle, int signal);

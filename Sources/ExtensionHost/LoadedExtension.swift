@@ -1,0 +1,114 @@
+// An extension in this process, ready to be called.
+// SPDX-License-Identifier: Apache-2.0
+
+import CExtensionHost
+import CISAPI
+import Platform
+import Synchronization
+
+/// How a call of an extension ended, as its caller has to know it.
+package enum CallOutcome: Sendable {
+    /// The extension is done with the exchange: its caller finishes the response.
+    case finished
+    /// The extension goes on with the exchange; `ExtensionExchange.complete` ends it, perhaps before this
+    /// value is seen. Keep the call for the deadline.
+    case pending(PendingCall)
+}
+
+/// A shared object with the ISAPI entry points, loaded and asked for its version.
+///
+/// Any thread may call it; whether several may at once is the configuration's decision.
+package final class LoadedExtension: Sendable {
+    package let name: String
+    /// The file it was loaded from.
+    package let path: String
+    /// HSE_VERSION_INFO.dwExtensionVersion: high word major, low word minor.
+    package let version: UInt32
+    /// HSE_VERSION_INFO.lpszExtensionDesc.
+    package let description: String
+    /// GetExtensionThreadSafety; nil when the extension does not export it.
+    package let declaredThreadSafe: Bool?
+    package let hasTerminate: Bool
+
+    private let entryPoints: EntryPoints
+    private let isTerminated = Atomic<Bool>(false)
+
+    /// Loads an extension: checks the file, resolves its symbols, calls GetExtensionVersion.
+    ///
+    /// The extension's own code runs in this: do it first in a process that may die of it.
+    package static func load(
+        path: String, name: String
+    ) throws(ExtensionError) -> LoadedExtension {
+        let failure = LoadFailure(name: name, path: path)
+        try failure.checkFile()
+        let object = try failure.open()
+        let entryPoints = try EntryPoints(object, failure)
+        return try LoadedExtension(name: name, path: path, entryPoints, failure)
+    }
+
+    private init(
+        name: String, path: String, _ entryPoints: EntryPoints, _ failure: LoadFailure
+    ) throws(ExtensionError) {
+        var info = HSE_VERSION_INFO()
+        cextension_set_last_error(0)
+        guard entryPoints.getVersion(&info) != 0 else {
+            throw failure.refusedVersion(code: cextension_last_error())
+        }
+        self.name = name
+        self.path = path
+        self.entryPoints = entryPoints
+        version = info.dwExtensionVersion
+        description = withUnsafeBytes(of: &info.lpszExtensionDesc) { bytes in
+            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        declaredThreadSafe = entryPoints.getThreadSafety.map { $0() == DWORD(HSE_THREAD_SAFE) }
+        hasTerminate = entryPoints.terminate != nil
+    }
+
+    /// Calls HttpExtensionProc for one exchange, on this thread. Allocates nothing in the steady state.
+    ///
+    /// `whenPending` gets the call before anything can end it: the place to note it in the exchange, which
+    /// may be over, and used for another request, when this function returns.
+    package func call(
+        _ exchange: any ExtensionExchange, whenPending: (PendingCall) -> Void = { _ in }
+    ) -> CallOutcome {
+        guard let slot = CallTable.shared.take() else {
+            exchange.fail(status: 503, reason: "too many extension calls at once")
+            return .finished
+        }
+        let generation = slot.begin(exchange)
+        let status = entryPoints.answer(slot.block)
+        return slot.returned(generation, status, whenPending)
+    }
+
+    /// Calls TerminateExtension, once, with no request outstanding; the process leaves after it.
+    package func terminate() {
+        guard !isTerminated.exchange(true, ordering: .relaxed) else { return }
+        _ = entryPoints.terminate?(DWORD(HSE_TERM_MUST_UNLOAD))
+    }
+}
+
+/// The functions an extension exports.
+struct EntryPoints: Sendable {
+    let getVersion: @convention(c) (UnsafeMutablePointer<HSE_VERSION_INFO>?) -> BOOL
+    let answer: @convention(c) (UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>?) -> DWORD
+    let terminate: (@convention(c) (DWORD) -> BOOL)?
+    let getThreadSafety: (@convention(c) () -> DWORD)?
+
+    init(_ object: SharedObject, _ failure: LoadFailure) throws(ExtensionError) {
+        guard let version = object.symbol("GetExtensionVersion") else {
+            throw failure.missing("GetExtensionVersion")
+        }
+        guard let answer = object.symbol("HttpExtensionProc") else {
+            throw failure.missing("HttpExtensionProc")
+        }
+        getVersion = unsafeBitCast(version, to: type(of: getVersion))
+        self.answer = unsafeBitCast(answer, to: type(of: self.answer))
+        terminate = object.symbol("TerminateExtension").map {
+            unsafeBitCast($0, to: (@convention(c) (DWORD) -> BOOL).self)
+        }
+        getThreadSafety = object.symbol("GetExtensionThreadSafety").map {
+            unsafeBitCast($0, to: (@convention(c) () -> DWORD).self)
+        }
+    }
+}

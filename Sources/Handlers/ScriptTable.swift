@@ -1,0 +1,65 @@
+// The CGI scripts that run for this host.
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+
+package import Control
+
+/// Starts scripts by asking the supervisor, and passes on what it says of them.
+package final class ScriptTable: ScriptStarter {
+    private struct State {
+        var lastID: UInt64 = 0
+        var runs: [UInt64: ScriptRun] = [:]
+    }
+
+    private let link: SupervisorLink
+    private let state = Mutex(State())
+
+    package init(link: SupervisorLink) { self.link = link }
+
+    /// Nil when the request cannot be sent: the supervisor is gone, or the script's arguments and
+    /// variables are more than a message holds.
+    package func start(
+        _ script: Script, stdin: Int32, stdout: Int32, stderr: Int32
+    ) -> ScriptRun? {
+        let run = state.withLock { state in
+            state.lastID += 1
+            let run = ScriptRun(id: state.lastID) { [weak self] id in self?.end(id) }
+            state.runs[run.id] = run
+            return run
+        }
+        let message = HostMessage.startScript(id: run.id, script)
+        guard link.send(message, descriptors: [stdin, stdout, stderr]) else {
+            state.withLock { $0.runs[run.id] = nil }
+            return nil
+        }
+        return run
+    }
+
+    /// What the supervisor says of a script; false when the message is about something else.
+    @discardableResult
+    package func note(_ message: SupervisorMessage) -> Bool {
+        switch message {
+        case .scriptStarted(let id, let pid): note(id, .running(pid: pid))
+        case .scriptFailed(let id, let code): note(id, .failed(code: code))
+        case .scriptEnded(let id, let end): note(id, .ended(end))
+        default: return false
+        }
+        return true
+    }
+
+    /// Scripts whose requests are not over.
+    package var count: Int { state.withLock { $0.runs.count } }
+
+    private func note(_ id: UInt64, _ news: ScriptRun.State) {
+        state.withLock { $0.runs[id] }?.note(news)
+    }
+
+    private func end(_ id: UInt64) {
+        let run = state.withLock { $0.runs.removeValue(forKey: id) }
+        guard let run else { return }
+        // A script that never started has left nothing.
+        if case .failed = run.state { return }
+        link.send(.endScript(id: id))
+    }
+}

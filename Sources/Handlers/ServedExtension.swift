@@ -1,0 +1,27 @@
+// An extension of the configuration, in the home it has been given.
+// SPDX-License-Identifier: Apache-2.0
+
+package import ExtensionHost
+
+/// Calls a thread-safe extension inside the host process.
+package struct ExtensionHandler: Sendable {
+    let library: LoadedExtension
+    package let settings: [(name: String, value: String)]
+
+    package init(library: LoadedExtension, settings: [(name: String, value: String)]) {
+        self.library = library
+        self.settings = settings
+    }
+
+    /// Calls the extension on this thread; pending means that it keeps the exchange.
+    package func answer(_ exchange: HTTPExchange) -> Outcome {
+        switch library.call(exchange) {
+        case .finished:
+            exchange.finish()
+            return .done
+        case .pending(let call):
+            exchange.pendingCall = call
+            return .pending
+        }
+    }
+}

@@ -1,0 +1,76 @@
+// The host's line to the supervisor.
+// SPDX-License-Identifier: Apache-2.0
+
+package import Control
+package import Platform
+
+/// Sends what the host wants, receives what the supervisor says. Any thread may send; one receives.
+package final class SupervisorLink: Sendable {
+    private let socket: MessageSocket
+
+    package init(_ socket: MessageSocket) { self.socket = socket }
+
+    /// The line a host finds at descriptor 3, moved to where nobody expects it and close-on-exec.
+    package static func inherited() throws(SystemError) -> SupervisorLink {
+        let inherited = Descriptor(owning: 3)
+        return SupervisorLink(MessageSocket(try inherited.duplicate()))
+    }
+
+    /// False when the message could not be sent: it is too large (EMSGSIZE), or the supervisor is gone,
+    /// which the receiving thread learns too. The descriptors stay the caller's.
+    @discardableResult
+    package func send(_ message: HostMessage, descriptors: [Int32] = []) -> Bool {
+        do throws(SystemError) {
+            try socket.send(message.encoded(), descriptors: descriptors)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    package struct Received: Sendable {
+        package var message: SupervisorMessage
+        /// Owned by the receiver, who closes them.
+        package var descriptors: [Int32]
+    }
+
+    /// Waits for the next message. Nil: the supervisor is gone, and the host has no reason to live.
+    package func receive() -> Received? {
+        guard let next = try? socket.receive(wait: true), !next.bytes.isEmpty,
+            let message = try? SupervisorMessage(decoding: next.bytes)
+        else { return nil }
+        return Received(message: message, descriptors: next.descriptors)
+    }
+
+    /// What a host is started with.
+    package struct Start: Sendable {
+        /// The configuration file's absolute path; relative paths in it start from its folder.
+        package var configurationName: String
+        package var text: String
+        /// In the order of `Settings.listeners`; owned by the receiver.
+        package var listeners: [Int32]
+    }
+
+    /// Waits for the first message, however long: a spare host gets it when it is needed. Nil: there is
+    /// no supervisor, or it does not want this host any more.
+    package func waitForStart() -> Start? {
+        var name: String?
+        var descriptors: [Int32] = []
+        while true {
+            guard let next = receive(), case .start(let configurationName) = next.message else {
+                for descriptor in descriptors { closeDescriptor(descriptor) }
+                return nil
+            }
+            name = name ?? configurationName
+            descriptors += next.descriptors
+            // More than fit beside one message: a message with fewer is the last.
+            if next.descriptors.count < SupervisorMessage.startBatch { break }
+        }
+        guard let name, let first = descriptors.first else { return nil }
+        let file = Descriptor(owning: first)
+        guard let bytes = try? Files.contents(of: file.number) else { return nil }
+        return Start(
+            configurationName: name, text: String(decoding: bytes, as: UTF8.self),
+            listeners: Array(descriptors.dropFirst()))
+    }
+}

@@ -1,0 +1,216 @@
+// Which request gets which worker of a pool, and who has to wait.
+// SPDX-License-Identifier: Apache-2.0
+
+import Control
+import Platform
+
+/// The host's side of one pool as a value: events in, actions out, time as an argument.
+///
+/// Idle workers are taken last in, first out, so that the ones above the need grow old and can go.
+/// Waiting requests are served first come, first served. Neither ever exists beside the other. Nothing is
+/// allocated once the arrays have their size.
+struct WorkerQueue<Worker, Waiting> {
+    struct Limits: Sendable {
+        var minimum: Int
+        var maximum: Int
+        /// Requests that may wait, and for how many seconds.
+        var queue: Int
+        var queueTimeout: Double
+        /// Seconds until an idle worker above the minimum ends.
+        var idleTimeout: Double
+        /// 0 = no limit.
+        var maxRequests: Int
+    }
+
+    enum Acquired {
+        case worker(Worker)
+        /// The request waits. `asks`: the supervisor is to be asked for one more worker.
+        case parked(asks: Bool)
+        case full
+        case unavailable(reason: String, retryAfter: Int)
+    }
+
+    /// What becomes of a worker that is free.
+    struct Freed {
+        /// The request that gets this worker.
+        var next: Waiting?
+        /// The worker leaves this host.
+        var release: ReleaseReason?
+        /// The supervisor is to be asked for so many workers.
+        var asks = 0
+    }
+
+    /// What the time brings.
+    struct Expired {
+        /// Waited too long.
+        var late: [Waiting] = []
+        /// Wait for workers that cannot be had.
+        var denied: [Waiting] = []
+        var reason = ""
+        var retryAfter = 1
+        /// Idle for too long.
+        var surplus: [Worker] = []
+        var asks = 0
+    }
+
+    let limits: Limits
+    private var idle: [(worker: Worker, since: Instant)] = []
+    private var parked = Ring<(waiting: Waiting, since: Instant)>()
+    /// Workers of this host, busy or idle.
+    private(set) var held = 0
+    /// Workers asked for and not answered.
+    private(set) var wanted = 0
+    private var refusal: (reason: String, until: Instant)?
+    private(set) var isDraining = false
+
+    init(_ limits: Limits) {
+        self.limits = limits
+        idle.reserveCapacity(limits.maximum)
+    }
+
+    var idleCount: Int { idle.count }
+    var parkedCount: Int { parked.count }
+
+    // MARK: Requests
+
+    mutating func acquire(for waiting: Waiting, now: Instant) -> Acquired {
+        if let entry = idle.popLast() { return .worker(entry.worker) }
+        if held == 0, let refusal, refusal.until > now {
+            return .unavailable(reason: refusal.reason, retryAfter: seconds(to: refusal.until, now))
+        }
+        guard parked.count < limits.queue else { return .full }
+        parked.append((waiting, now))
+        return .parked(asks: askForMore(now) > 0)
+    }
+
+    /// - Parameter isFit: it may serve another request.
+    mutating func release(
+        _ worker: Worker, isFit: Bool, requestsServed: Int, now: Instant
+    ) -> Freed {
+        let isWorn = limits.maxRequests > 0 && requestsServed >= limits.maxRequests
+        guard isFit && !isWorn else {
+            held = max(0, held - 1)
+            return Freed(release: isFit ? .served : .broken, asks: askForMore(now))
+        }
+        return settle(worker, now)
+    }
+
+    /// The next in the queue, for a worker whose last candidate's client has gone.
+    mutating func settle(_ worker: Worker, _ now: Instant) -> Freed {
+        if let next = parked.popFirst() { return Freed(next: next.waiting) }
+        guard !isDraining else {
+            held = max(0, held - 1)
+            return Freed(release: .idle)
+        }
+        idle.append((worker, now))
+        return Freed()
+    }
+
+    // MARK: The supervisor's answers
+
+    mutating func grant(_ worker: Worker, now: Instant) -> Freed {
+        held += 1
+        wanted = max(0, wanted - 1)
+        refusal = nil
+        return settle(worker, now)
+    }
+
+    /// None can be had now. Those who wait are given up when there is no worker at all.
+    mutating func deny(reason: String, retryAfter: Int, now: Instant) -> Expired {
+        wanted = 0
+        refusal = (reason, now.adding(seconds: Double(max(1, retryAfter))))
+        var expired = Expired()
+        giveUp(now, &expired)
+        return expired
+    }
+
+    /// A worker has died. When it was idle it is taken out; a busy one comes back by `release`.
+    mutating func end(where isDead: (Worker) -> Bool) -> Worker? {
+        guard let place = idle.firstIndex(where: { isDead($0.worker) }) else { return nil }
+        held = max(0, held - 1)
+        return idle.remove(at: place).worker
+    }
+
+    // MARK: Time
+
+    mutating func expire(now: Instant) -> Expired {
+        var expired = Expired()
+        while let first = parked.first, now >= first.since.adding(seconds: limits.queueTimeout) {
+            expired.late.append(parked.popFirst()!.waiting)
+        }
+        giveUp(now, &expired)
+        while held > limits.minimum, let oldest = idle.first,
+            now >= oldest.since.adding(seconds: limits.idleTimeout)
+        {
+            expired.surplus.append(idle.removeFirst().worker)
+            held -= 1
+        }
+        // A worker may have died since it was asked for, or a refusal's time is over.
+        expired.asks = askForMore(now)
+        return expired
+    }
+
+    /// The host leaves: its idle workers, and from now on each that becomes idle, go back.
+    mutating func drain() -> [Worker] {
+        isDraining = true
+        let workers = idle.map(\.worker)
+        idle.removeAll()
+        held = max(0, held - workers.count)
+        return workers
+    }
+
+    // MARK: Decisions
+
+    /// As many as wait and may still be had; they count as wanted from now on.
+    private mutating func askForMore(_ now: Instant) -> Int {
+        if let refusal, refusal.until > now { return 0 }
+        let more = max(0, min(parked.count - wanted, limits.maximum - held - wanted))
+        wanted += more
+        return more
+    }
+
+    private mutating func giveUp(_ now: Instant, _ expired: inout Expired) {
+        guard held == 0, let refusal, refusal.until > now else { return }
+        while let next = parked.popFirst() { expired.denied.append(next.waiting) }
+        expired.reason = refusal.reason
+        expired.retryAfter = seconds(to: refusal.until, now)
+    }
+
+    private func seconds(to until: Instant, _ now: Instant) -> Int {
+        max(1, Int(min(3600, until.seconds(since: now)).rounded(.up)))
+    }
+}
+
+/// A queue whose memory is used round and round.
+struct Ring<Element> {
+    private var places: [Element?] = []
+    private var start = 0
+    private(set) var count = 0
+
+    var first: Element? { count == 0 ? nil : places[start] }
+
+    mutating func append(_ element: Element) {
+        if count == places.count { grow() }
+        places[(start + count) % places.count] = element
+        count += 1
+    }
+
+    mutating func popFirst() -> Element? {
+        guard count > 0 else { return nil }
+        defer {
+            places[start] = nil
+            start = (start + 1) % places.count
+            count -= 1
+        }
+        return places[start]
+    }
+
+    private mutating func grow() {
+        var larger: [Element?] = []
+        larger.reserveCapacity(max(16, places.count * 2))
+        for offset in 0..<count { larger.append(places[(start + offset) % places.count]) }
+        while larger.count < larger.capacity { larger.append(nil) }
+        places = larger
+        start = 0
+    }
+}

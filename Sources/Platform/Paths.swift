@@ -1,0 +1,21 @@
+// Paths without links and dots.
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+extension Files {
+    /// The path's true name: absolute, no symbolic links (man 3 realpath).
+    package static func realPath(_ path: String) throws(SystemError) -> String {
+        guard let resolved = Glibc.realpath(path, nil) else { throw .last("realpath") }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
+    /// The absolute path of a file as somebody names it: its folder's true name, its own name kept.
+    package static func absolutePath(_ path: String) throws(SystemError) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return try realPath(".") + "/" + path }
+        let folder = slash == path.startIndex ? "/" : String(path[..<slash])
+        let resolved = try realPath(folder)
+        return (resolved == "/" ? "" : resolved) + path[slash...]
+    }
+}

@@ -1,0 +1,72 @@
+// A shared object in this process.
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// Why the dynamic loader refused, in its own words (man 3 dlerror).
+package struct SharedObjectError: Error, Equatable {
+    package let reason: String
+}
+
+/// A loaded shared object. It stays loaded: nothing is ever closed again.
+///
+/// Rationale: threads, thread-local destructors and atexit functions of an object outlive every moment at
+/// which it could safely be unmapped.
+package struct SharedObject: @unchecked Sendable {
+    // because the handle of dlopen may be used from any thread, and is never closed.
+    private let handle: UnsafeMutableRawPointer
+
+    /// Loads an object with all its symbols resolved and none of its own offered to others
+    /// (man 3 dlopen, RTLD_NOW and RTLD_LOCAL). Its constructors run on this thread.
+    package init(path: String) throws(SharedObjectError) {
+        guard let handle = dlopen(path, RTLD_NOW | RTLD_LOCAL) else {
+            throw SharedObjectError(
+                reason: dlerror().map { String(cString: $0) } ?? "unknown reason")
+        }
+        self.handle = handle
+    }
+
+    /// The address of an exported symbol; nil when there is none.
+    package func symbol(_ name: String) -> UnsafeMutableRawPointer? { dlsym(handle, name) }
+}
+
+/// Asks about memory without touching it.
+package enum MappedMemory {
+    /// Whether every page of the range belongs to this process (man 2 mincore).
+    ///
+    /// Guards against a wild length before it is followed; it cannot see whether a page may be read.
+    package static func contains(_ start: UnsafeRawPointer, count: Int) -> Bool {
+        let page = UInt(max(4096, sysconf(Int32(_SC_PAGESIZE))))
+        let first = UInt(bitPattern: start) & ~(page - 1)
+        let (end, overflow) = UInt(bitPattern: start).addingReportingOverflow(UInt(count))
+        guard !overflow else { return false }
+        var next = first
+        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4096) { residency in
+            while next < end {
+                let length = min(end - next, 4096 * page)
+                let address = UnsafeMutableRawPointer(bitPattern: next)
+                guard mincore(address, Int(length), residency.baseAddress) == 0 else {
+                    return false
+                }
+                next += length
+            }
+            return true
+        }
+    }
+}
+
+/// A machine's number in an ELF header (e_machine) that this process can load.
+package enum Machine {
+    #if arch(x86_64)
+        package static let number: UInt16 = 62
+        package static let name = "x86-64"
+    #elseif arch(arm64)
+        package static let number: UInt16 = 183
+        package static let name = "aarch64"
+    #endif
+}
+
+extension SystemError {
+    /// The path names nothing: ENOENT or ENOTDIR.
+    package var isNotFound: Bool { code == ENOENT || code == ENOTDIR }
+}

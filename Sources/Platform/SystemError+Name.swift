@@ -1,0 +1,24 @@
+// The errno values that rooms above decide on.
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+extension SystemError {
+    /// A cause that somebody above can act on (man 3 errno).
+    package enum Name: Sendable {
+        case addressInUse, accessDenied, addressNotAvailable, noSuchFile
+    }
+
+    /// EAGAIN: the system has no room for it now.
+    package static let tryAgain = EAGAIN
+
+    package var name: Name? {
+        switch code {
+        case EADDRINUSE: .addressInUse
+        case EACCES, EPERM: .accessDenied
+        case EADDRNOTAVAIL: .addressNotAvailable
+        case ENOENT: .noSuchFile
+        default: nil
+        }
+    }
+}

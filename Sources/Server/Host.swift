@@ -1,0 +1,53 @@
+// The host process: reads its configuration from the supervisor, serves, and leaves when told.
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Control
+import Exchange
+import ExtensionHost
+import Handlers
+import Platform
+
+/// `mortise host`, the process that accepts, parses and answers. Started by the supervisor only.
+package enum Host {
+    /// Serves until the supervisor says stop or is gone; the exit code.
+    ///
+    /// - Parameter builtInExtensionFolder: Where extensions are looked for last.
+    package static func run(builtInExtensionFolder: String) -> Int32 {
+        guard let link = try? SupervisorLink.inherited() else { return 1 }
+        guard let start = link.waitForStart() else { return 0 }
+        do throws(HostFailure) {
+            let settings = try settings(of: start, builtInExtensionFolder)
+            let host = try RunningHost(settings, listeners: start.listeners, link: link)
+            return host.run()
+        } catch {
+            link.send(.failed(reason: error.reason))
+            ErrorLog.shared.log(.error, error.reason)
+            return 1
+        }
+    }
+
+    /// The same settings the supervisor made of the same text, with what its probes have shown.
+    private static func settings(
+        of start: SupervisorLink.Start, _ builtInExtensionFolder: String
+    ) throws(HostFailure) -> Settings {
+        // The verdicts follow the text after a NUL, which no YAML holds.
+        let parts = start.text.split(separator: "\0", maxSplits: 1, omittingEmptySubsequences: false)
+        let name = start.configurationName
+        let folder = name.lastIndex(of: "/").map { String(name[..<$0]) } ?? ""
+        do throws(ConfigurationErrors) {
+            var settings = try ConfigurationFile.load(
+                text: String(parts[0]), name: name, folder: folder.isEmpty ? "/" : folder,
+                builtInExtensionFolder: builtInExtensionFolder)
+            if parts.count > 1 { settings.apply(verdictText: String(parts[1])) }
+            return settings
+        } catch {
+            throw HostFailure(reason: "\(error)")
+        }
+    }
+}
+
+/// Why a host cannot serve.
+struct HostFailure: Error {
+    let reason: String
+}

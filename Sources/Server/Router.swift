@@ -1,0 +1,163 @@
+// Who answers a request: the site by its host, the handler by its path.
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Exchange
+import Handlers
+import Platform
+
+/// The configuration's sites, made ready for requests. Immutable: a new configuration is a new host.
+final class Router: Sendable {
+    let sites: [RoutedSite]
+    private let pools: [WorkerPool]
+
+    init(sites: [RoutedSite], pools: [WorkerPool]) {
+        self.sites = sites
+        self.pools = pools
+    }
+
+    // MARK: Before the body
+
+    /// Finds site and handler for a head; answers at once what needs no handler.
+    ///
+    /// - Returns: whether the handler takes a body.
+    func route(_ exchange: HTTPExchange) -> Bool {
+        let site = site(for: exchange.request)
+        exchange.route.site = site.served
+        switch exchange.request.method {
+        case .unknown:
+            exchange.request.refuseKeepAlive()
+            exchange.refuse(status: 501)
+            return false
+        case .trace, .connect:
+            exchange.refuse(status: 405, allow: "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH")
+            return false
+        case .options where exchange.request.path == [UInt8(ascii: "*")]:
+            exchange.allow("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH")
+            return false
+        default:
+            return choose(exchange, site)
+        }
+    }
+
+    private func site(for request: Request) -> RoutedSite {
+        guard sites.count > 1, !request.host.isEmpty else { return sites[0] }
+        for site in sites where site.answers(to: request) { return site }
+        return sites[0]
+    }
+
+    private func choose(_ exchange: HTTPExchange, _ site: RoutedSite) -> Bool {
+        for (index, mapping) in site.mappings.enumerated() where mapping.matches(exchange, site.served) {
+            exchange.route.mapping = index
+            exchange.route.handlerName = mapping.name
+            return mapping.handler.takesBody
+        }
+        return chooseFiles(exchange, site)
+    }
+
+    /// What no mapping claims is a file. A folder may turn out to be a script's, so a body is kept for it.
+    private func chooseFiles(_ exchange: HTTPExchange, _ site: RoutedSite) -> Bool {
+        exchange.route.mapping = Route.files
+        exchange.route.handlerName = "files"
+        return exchange.request.path.last == UInt8(ascii: "/") && !site.rules.claims.isEmpty
+    }
+
+    // MARK: With the body
+
+    /// Answers the exchange with the handler that was found; or goes on with one that waited.
+    func handle(_ exchange: HTTPExchange, on thread: PoolThread) -> Outcome {
+        while true {
+            if exchange.headSent { return .done }
+            let site = sites[(exchange.route.site?.number ?? 1) - 1]
+            switch answer(exchange, site, on: thread) {
+            case .outcome(let outcome): return outcome
+            case .elsewhere(let path): redirect(exchange, to: path)
+            case .script(let mapping):
+                exchange.route.mapping = mapping
+                exchange.route.handlerName = site.mappings[mapping].name
+            }
+        }
+    }
+
+    private enum Step {
+        case outcome(Outcome)
+        /// A local redirect.
+        case elsewhere([UInt8])
+        /// A folder's index file belongs to that mapping.
+        case script(mapping: Int)
+    }
+
+    private func answer(
+        _ exchange: HTTPExchange, _ site: RoutedSite, on thread: PoolThread
+    ) -> Step {
+        guard exchange.route.mapping != Route.files else { return answerFile(exchange, site) }
+        switch site.mappings[exchange.route.mapping].handler {
+        case .files:
+            return answerFile(exchange, site)
+        case .extension(let handler):
+            exchange.route.settings = handler.settings
+            return .outcome(handler.answer(exchange))
+        case .pool(let handler):
+            return answerByPool(exchange, handler, on: thread)
+        case .cgi(let handler):
+            if case .redirect(let path) = handler.run(exchange) { return .elsewhere(path) }
+            return .outcome(.done)
+        case .redirect(let status, let location):
+            exchange.redirect(status: status, location: location.span)
+            return .outcome(.done)
+        case .unavailable(let reason, let isLogged):
+            if isLogged.isFirst() {
+                exchange.fail(status: 503, reason: reason, retryAfter: 60)
+            } else {
+                exchange.refuse(status: 503, retryAfter: 60)
+            }
+            return .outcome(.done)
+        }
+    }
+
+    private func answerFile(_ exchange: HTTPExchange, _ site: RoutedSite) -> Step {
+        switch StaticFiles.answer(exchange, rules: site.rules) {
+        case .answered: return .outcome(.done)
+        case .script(let mapping): return .script(mapping: mapping)
+        }
+    }
+
+    private func answerByPool(
+        _ exchange: HTTPExchange, _ handler: FastCGIHandler, on thread: PoolThread
+    ) -> Step {
+        exchange.route.settings = handler.settings
+        exchange.route.poolName = handler.pool.name
+        let answer = handler.answer(exchange)
+        if let next = answer.next, let owner = next.owner as? Connection { thread.next = owner }
+        if let path = answer.redirect { return .elsewhere(path) }
+        return .outcome(answer.outcome)
+    }
+
+    /// The server's own answer to another path, as a GET without a body (RFC 3875 §6.2.2).
+    private func redirect(_ exchange: HTTPExchange, to path: [UInt8]) {
+        let redirects = exchange.route.redirects + 1
+        guard redirects <= 10 else {
+            return exchange.fail(
+                status: 502, reason: "more than 10 local redirects; the program goes round in circles")
+        }
+        guard exchange.request.redirect(to: path) else {
+            return exchange.fail(status: 502, reason: "a local redirect to an invalid path")
+        }
+        exchange.body.reset()
+        exchange.route.forget()
+        exchange.route.redirects = redirects
+        _ = route(exchange)
+    }
+
+    // MARK: Time
+
+    /// Gives parked exchanges up whose time is over, and workers that are not needed.
+    func expire(at now: Instant) {
+        for pool in pools { pool.expire(now) }
+    }
+
+    /// The host leaves: its workers go back to the supervisor as they become idle.
+    func drain() {
+        for pool in pools { pool.drain() }
+    }
+}

@@ -1,0 +1,68 @@
+// A listening socket and the line of the configuration it came from.
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Platform
+
+/// An open listener. The supervisor keeps it as long as it is configured, so that its queue of
+/// connections outlives any host.
+final class BoundListener {
+    let setting: Settings.Listener
+    let descriptor: Descriptor
+
+    init(_ setting: Settings.Listener) throws(StartFailure) {
+        self.setting = setting
+        let address: SocketAddress
+        switch setting {
+        case .unix(let path): address = .unix(path)
+        case .tcp(let host, let port):
+            guard let numeric = SocketAddress(numeric: host, port: port) else {
+                throw StartFailure(
+                    reason: "cannot listen on \(host): it is no address; write a numeric one")
+            }
+            address = numeric
+        }
+        do throws(SystemError) {
+            descriptor = try Socket.listen(address)
+        } catch {
+            throw StartFailure(
+                reason: "cannot listen on \(address): \(error); \(Self.advice(error.name))")
+        }
+    }
+
+    static func bind(_ settings: [Settings.Listener]) throws(StartFailure) -> [BoundListener] {
+        var bound: [BoundListener] = []
+        for setting in settings {
+            do throws(StartFailure) {
+                bound.append(try BoundListener(setting))
+            } catch {
+                for listener in bound { listener.removeFile() }
+                throw error
+            }
+        }
+        return bound
+    }
+
+    /// As it is bound: with the port the system chose when the configuration says 0.
+    var description: String {
+        switch setting {
+        case .unix(let path): "unix:\(path)"
+        case .tcp: Socket.localAddress(descriptor.number).description
+        }
+    }
+
+    /// A Unix socket leaves a file behind.
+    func removeFile() {
+        if case .unix(let path) = setting { PrivateFolder.removeFile(path) }
+    }
+
+    private static func advice(_ name: SystemError.Name?) -> String {
+        switch name {
+        case .addressInUse: "stop the program that listens there, or choose another port"
+        case .accessDenied: "ports below 1024 and foreign folders need root or a capability"
+        case .addressNotAvailable: "this machine does not have that address"
+        case .noSuchFile: "make the socket's folder first"
+        case nil: "choose another address"
+        }
+    }
+}

@@ -1,0 +1,330 @@
+// Who holds which worker of one pool, and which process is to start or end next.
+// SPDX-License-Identifier: Apache-2.0
+
+import Control
+import Platform
+
+/// The processes of one pool as a value: events in, actions out, time as an argument.
+///
+///     spawn ──► settling ──accepted──► spare ──grant──► held by a host
+///                  ▲  │ too late          ▲                 │
+///                  │  └──────► killed     │                 ├─ released idle, or its host died ─► settling
+///                  │                      │                 ├─ released served, surplus ─► ending ─► killed
+///                  └──── reconnect ───────┴─────────────────└─ released broken ─► killed
+///
+/// A worker settles when it has accepted the connection that was made for it: before that it may be
+/// starting, or busy with a request of a host that has died. Whatever its state, a process counts against
+/// the pool's maximum until it has been reaped.
+struct PoolLedger: Sendable {
+    typealias HostID = UInt64
+    typealias WorkerID = UInt64
+
+    struct Limits: Sendable, Equatable {
+        var name: String
+        var minimum: Int
+        var maximum: Int
+        /// Seconds until a new worker must have accepted its connection.
+        var startTimeout: Double
+    }
+
+    enum Event: Sendable, Equatable {
+        /// The host serves from now on: it gets what is spare, and the minimum is kept for it.
+        case hostServes(HostID)
+        case hostGone(HostID)
+        case wanted(by: HostID)
+        case released(WorkerID, by: HostID, ReleaseReason)
+        /// Answers to `Action.spawn`.
+        case spawned(WorkerID)
+        case spawnFailed(reason: String)
+        /// Answer to `Action.check`: the worker's queue of connections is empty.
+        case accepted(WorkerID)
+        case ended(WorkerID, ProcessEnd)
+        /// The pool is no longer configured, or the server stops: no minimum is kept, and what nobody
+        /// holds ends. Hosts that still have requests for it are served.
+        case retired
+        /// `deadline` has passed.
+        case tick
+    }
+
+    enum Action: Sendable, Equatable {
+        case spawn
+        /// Make a new connection to the worker, in place of the one it had.
+        case reconnect(WorkerID)
+        /// Has the worker accepted its connection?
+        case check(WorkerID)
+        case grant(WorkerID, to: HostID)
+        case deny(HostID, reason: String, retryAfterSeconds: Int)
+        /// SIGTERM, later SIGKILL.
+        case terminate(WorkerID)
+        case kill(WorkerID)
+        /// Tell the host that its worker is dead.
+        case tellEnded(WorkerID, ProcessEnd, to: HostID)
+        /// For the error log; nothing more is to be done.
+        case log(String)
+    }
+
+    enum State: Sendable, Equatable {
+        case settling(until: Instant, nextLook: Instant, pause: Double)
+        case spare
+        case held(by: HostID)
+        case ending(killAt: Instant)
+        case killed
+    }
+
+    struct Worker: Sendable, Equatable {
+        var state: State
+        let started: Instant
+        /// Has accepted a connection at least once.
+        var hasStarted = false
+
+        var isLeaving: Bool {
+            switch state {
+            case .ending, .killed: true
+            case .settling, .spare, .held: false
+            }
+        }
+    }
+
+    /// Seconds between SIGTERM and SIGKILL.
+    static let patience = 5.0
+    /// Seconds a worker gets to accept a new connection when its host has died or let go of it.
+    static let reconnectPatience = 1.0
+    /// Failures in a row from which on those who ask are refused instead of kept waiting.
+    static let refusal = 3
+
+    let limits: Limits
+    /// Processes of the same name under an older configuration: they count against the maximum.
+    var elsewhere = 0
+    private(set) var workers: [WorkerID: Worker] = [:]
+    private(set) var isRetired = false
+    private var current: HostID?
+    /// One entry for each worker asked for, in order.
+    private var wants: [HostID] = []
+    private var spawning = 0
+    private var backoff = Backoff()
+    private var rate: StartRate
+    private var lastReason = ""
+    private var loggedReason = ""
+
+    init(_ limits: Limits) {
+        self.limits = limits
+        rate = StartRate(perSecond: 10, burst: max(10, limits.minimum))
+    }
+
+    /// Nothing is left of a retired pool.
+    var isOver: Bool { isRetired && workers.isEmpty && spawning == 0 }
+
+    mutating func apply(_ event: Event, now: Instant) -> [Action] {
+        var actions: [Action] = []
+        switch event {
+        case .hostServes(let host): current = host
+        case .hostGone(let host): forget(host, now, &actions)
+        case .wanted(let host): note(wantOf: host)
+        case .released(let id, let host, let reason): release(id, host, reason, now, &actions)
+        case .spawned(let id):
+            spawning -= 1
+            workers[id] = Worker(state: Self.settling(now, limits.startTimeout), started: now)
+        case .spawnFailed(let reason):
+            spawning -= 1
+            fail(reason, now, &actions)
+            refuse(now, &actions)
+        case .accepted(let id): settle(id)
+        case .ended(let id, let end): remove(id, end, now, &actions)
+        case .retired: isRetired = true
+        case .tick: look(now, &actions)
+        }
+        balance(now, &actions)
+        return actions
+    }
+
+    /// When `tick` is due.
+    func deadline(now: Instant) -> Instant {
+        var deadline = Instant.never
+        for worker in workers.values {
+            switch worker.state {
+            case .settling(_, let nextLook, _): deadline = min(deadline, nextLook)
+            case .ending(let killAt): deadline = min(deadline, killAt)
+            case .spare, .held, .killed: break
+            }
+        }
+        if missing > 0 && room > 0 {
+            deadline = min(deadline, max(backoff.notBefore, rate.next(now: now)))
+        }
+        return deadline
+    }
+
+    // MARK: Events
+
+    private mutating func note(wantOf host: HostID) {
+        // A host that asks without end gets no more places than there can be workers.
+        let already = wants.count { $0 == host }
+        if already < limits.maximum { wants.append(host) }
+    }
+
+    private mutating func release(
+        _ id: WorkerID, _ host: HostID, _ reason: ReleaseReason, _ now: Instant,
+        _ actions: inout [Action]
+    ) {
+        guard workers[id]?.state == .held(by: host) else { return }
+        switch reason {
+        case .idle where !isRetired || !wants.isEmpty: regain(id, now, &actions)
+        case .idle, .served, .surplus: terminate(id, now, &actions)
+        case .broken: kill(id, &actions)
+        }
+    }
+
+    private mutating func forget(_ host: HostID, _ now: Instant, _ actions: inout [Action]) {
+        if current == host { current = nil }
+        wants.removeAll { $0 == host }
+        for id in workers.keys.sorted() where workers[id]?.state == .held(by: host) {
+            if isRetired { terminate(id, now, &actions) } else { regain(id, now, &actions) }
+        }
+    }
+
+    private mutating func settle(_ id: WorkerID) {
+        guard case .settling = workers[id]?.state else { return }
+        workers[id]?.state = .spare
+        workers[id]?.hasStarted = true
+    }
+
+    private mutating func remove(
+        _ id: WorkerID, _ end: ProcessEnd, _ now: Instant, _ actions: inout [Action]
+    ) {
+        guard let worker = workers.removeValue(forKey: id) else { return }
+        if case .held(let host) = worker.state { actions.append(.tellEnded(id, end, to: host)) }
+        let lived = now.seconds(since: worker.started)
+        guard isUnexpected(end, of: worker, lived: lived) else { return }
+        fail("\(end) \(Self.age(lived)) after its start", now, &actions)
+    }
+
+    private mutating func look(_ now: Instant, _ actions: inout [Action]) {
+        for id in workers.keys.sorted() {
+            switch workers[id]?.state {
+            case .settling(let until, _, _) where until <= now: giveUp(id, now, &actions)
+            case .settling(let until, let nextLook, let pause) where nextLook <= now:
+                let next = min(until, now.adding(seconds: pause))
+                workers[id]?.state = .settling(
+                    until: until, nextLook: next, pause: min(0.02, pause * 2))
+                actions.append(.check(id))
+            case .ending(let killAt) where killAt <= now: kill(id, &actions)
+            case .settling, .spare, .held, .ending, .killed, nil: break
+            }
+        }
+    }
+
+    // MARK: Decisions
+
+    /// Gives what is spare, refuses what cannot be had, starts what is missing.
+    private mutating func balance(_ now: Instant, _ actions: inout [Action]) {
+        for id in workers.keys.sorted() where workers[id]?.state == .spare {
+            if let host = wants.first ?? (isRetired ? nil : current) {
+                if let place = wants.firstIndex(of: host) { wants.remove(at: place) }
+                workers[id]?.state = .held(by: host)
+                actions.append(.grant(id, to: host))
+            } else if isRetired {
+                terminate(id, now, &actions)
+            }
+        }
+        if backoff.failures >= Self.refusal && now < backoff.notBefore && unsettled == 0 {
+            refuse(now, &actions)
+        }
+        while missing > 0 && room > 0 && now >= backoff.notBefore && rate.take(now: now) {
+            spawning += 1
+            actions.append(.spawn)
+        }
+    }
+
+    /// Processes to be started for the minimum and for those who wait.
+    private var missing: Int {
+        let living = workers.values.count { !$0.isLeaving } + spawning
+        return max(isRetired ? 0 : limits.minimum - living, wants.count - unsettled)
+    }
+
+    private var unsettled: Int {
+        spawning
+            + workers.values.count {
+                if case .settling = $0.state { true } else { false }
+            }
+    }
+
+    /// How many more may exist. One may always: else a pool whose older self is busy would stand still.
+    private var room: Int {
+        let most = max(1, limits.maximum - elsewhere)
+        return most - workers.count - spawning
+    }
+
+    private mutating func fail(_ reason: String, _ now: Instant, _ actions: inout [Action]) {
+        backoff.fail(now: now)
+        lastReason = reason
+        // The same again, time after time, is said in the first three lines and then once a minute or so.
+        if backoff.failures <= Self.refusal || backoff.failures % 4 == 0 || reason != loggedReason {
+            let wait = max(0, backoff.notBefore.seconds(since: now))
+            let next = wait > 0 ? "; the next start is in \(Self.age(wait))" : ""
+            actions.append(.log("a worker \(reason) (failure \(backoff.failures) in a row)\(next)"))
+        }
+        loggedReason = reason
+    }
+
+    /// Answers all who wait: there is none to be had now.
+    private mutating func refuse(_ now: Instant, _ actions: inout [Action]) {
+        let wait = max(1, backoff.notBefore.seconds(since: now).rounded(.up))
+        var told: [HostID] = []
+        for host in wants where !told.contains(host) {
+            told.append(host)
+            actions.append(
+                .deny(
+                    host, reason: "pool \(limits.name): the last worker \(lastReason)",
+                    retryAfterSeconds: Int(wait)))
+        }
+        wants = []
+    }
+
+    /// SIGKILL comes from outside - an operator, the kernel short of memory - and is no fault of the
+    /// program; nor is its own decision to leave with 0 after it has worked.
+    private func isUnexpected(_ end: ProcessEnd, of worker: Worker, lived: Double) -> Bool {
+        switch (worker.state, end) {
+        case (.ending, _), (_, .killed(signal: 9)): false
+        case (_, .exited(code: 0)): !worker.hasStarted || lived < 1
+        default: true
+        }
+    }
+
+    private mutating func regain(_ id: WorkerID, _ now: Instant, _ actions: inout [Action]) {
+        workers[id]?.state = Self.settling(now, Self.reconnectPatience)
+        actions.append(.reconnect(id))
+    }
+
+    private mutating func giveUp(_ id: WorkerID, _ now: Instant, _ actions: inout [Action]) {
+        guard let worker = workers[id] else { return }
+        kill(id, &actions)
+        if worker.hasStarted {
+            actions.append(.log("a worker was still busy for a host that has gone; it is replaced"))
+        } else {
+            fail("did not accept a connection within \(Self.age(limits.startTimeout))", now, &actions)
+            refuse(now, &actions)
+        }
+    }
+
+    private mutating func terminate(_ id: WorkerID, _ now: Instant, _ actions: inout [Action]) {
+        workers[id]?.state = .ending(killAt: now.adding(seconds: Self.patience))
+        actions.append(.terminate(id))
+    }
+
+    private mutating func kill(_ id: WorkerID, _ actions: inout [Action]) {
+        workers[id]?.state = .killed
+        actions.append(.kill(id))
+    }
+
+    /// Looks soon at first: a program starts in a few milliseconds.
+    private static func settling(_ now: Instant, _ seconds: Double) -> State {
+        .settling(
+            until: now.adding(seconds: seconds), nextLook: now.adding(seconds: 0.001), pause: 0.002)
+    }
+
+    /// "20 ms", "3.5 s".
+    static func age(_ seconds: Double) -> String {
+        if seconds < 1 { return "\(Int(seconds * 1000)) ms" }
+        if seconds >= 60 { return "\(Int(min(seconds, 1e15))) s" }
+        return "\((seconds * 10).rounded() / 10) s"
+    }
+}

@@ -1,0 +1,99 @@
+// The parent of all processes: owns listeners and children, parses no HTTP, loads no extension.
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Platform
+
+/// `mortise serve`: starts the host and the workers, and keeps them running until it is told to stop.
+package enum Supervisor {
+    package struct Options {
+        /// The configuration file as the operator named it; read again at every reload.
+        package let configurationPath: String
+        /// The same file from the root; hosts get it as the configuration's name and take relative paths
+        /// from its folder.
+        package let absolutePath: String
+        /// Where extensions are looked for last: the program's own folder.
+        package let builtInExtensionFolder: String
+        /// The program to execute for hosts and workers: this one.
+        package var programPath = "/proc/self/exe"
+        /// What a host is started with, its program's name first. It finds its control socket at
+        /// descriptor 3.
+        package var hostArguments = ["mortise", "host"]
+        /// Keeps a second host process executed and waiting, so that a dead one is replaced at once.
+        package var keepsSpareHost = true
+        package init(configurationPath: String, builtInExtensionFolder: String) {
+            self.configurationPath = configurationPath
+            self.builtInExtensionFolder = builtInExtensionFolder
+            // A folder that does not exist is complained about when the file is read.
+            absolutePath =
+                (try? Files.absolutePath(configurationPath)) ?? configurationPath
+        }
+
+        var folder: String {
+            String(absolutePath[..<(absolutePath.lastIndex(of: "/") ?? absolutePath.startIndex)])
+        }
+    }
+
+    /// Serves until SIGTERM or SIGINT (0), or until it is clear that it cannot start: 1 = the system or a
+    /// program is to blame, 2 = the configuration.
+    ///
+    /// SIGHUP reads the configuration anew and keeps the old one when the new one does not work; SIGUSR1
+    /// opens the log files anew. Must run on the process's only thread.
+    package static func run(_ options: Options) -> Int32 {
+        let log = ErrorLog.shared
+        log.open(path: nil, process: "supervisor")
+        let text: [UInt8]
+        let settings: Settings
+        do throws(ConfigurationFailure) {
+            (text, settings) = try ConfigurationFailure.read(options)
+        } catch {
+            for line in error.lines { log.log(.error, line) }
+            return 2
+        }
+        if let path = settings.logs.error { log.open(path: path, process: "supervisor") }
+        do throws(StartFailure) {
+            let loop = try SupervisorLoop(options, text: text, settings: settings)
+            return loop.run()
+        } catch {
+            log.log(.error, error.reason)
+            return 1
+        }
+    }
+}
+
+/// Why a configuration cannot be used; each line says what to do.
+struct ConfigurationFailure: Error, Equatable {
+    var lines: [String]
+
+    /// What the host is given: the text with the probes' verdicts; and what it means.
+    static func read(
+        _ options: Supervisor.Options
+    ) throws(ConfigurationFailure) -> ([UInt8], Settings) {
+        let path = options.absolutePath
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            let file = try Files.open(path, .readOnly)
+            bytes = try Files.contents(of: file.number)
+        } catch {
+            throw ConfigurationFailure(lines: ["configuration \(path) cannot be read: \(error)"])
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw ConfigurationFailure(lines: ["configuration \(path) is not UTF-8 text"])
+        }
+        do throws(ConfigurationErrors) {
+            var settings = try ConfigurationFile.load(
+                text: text, name: options.configurationPath, folder: options.folder,
+                builtInExtensionFolder: options.builtInExtensionFolder)
+            ExtensionProbe(programPath: options.programPath).examine(&settings)
+            // The host gets both: the text, and after a NUL, which no YAML holds, the verdicts.
+            return (bytes + [0] + Array(settings.verdictText.utf8), settings)
+        } catch {
+            throw ConfigurationFailure(lines: error.all.map(\.description))
+        }
+    }
+}
+
+/// Why the server cannot start.
+struct StartFailure: Error, Equatable {
+    var reason: String
+}

@@ -1,0 +1,175 @@
+// Workers: started, connected, watched, reaped, as the pools' ledgers decide.
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Control
+import Platform
+
+extension SupervisorLoop {
+    /// A pool that keeps its minimum from now on.
+    func startPool(
+        _ settings: Settings.Pool, of configuration: Settings, replacing old: PoolProcesses?
+    ) -> PoolProcesses {
+        let pool = PoolProcesses(
+            key: newNumber(), settings, of: configuration, replacing: old)
+        livingPools[pool.key] = pool
+        return pool
+    }
+
+    /// Tells the ledger of an event and does what it answers, until it has no more wishes.
+    func apply(_ event: PoolLedger.Event, to pool: PoolProcesses) {
+        var events = [event]
+        while let next = events.popLast() {
+            if let old = pool.predecessor, livingPools[old.key] == nil { pool.predecessor = nil }
+            pool.ledger.elsewhere = pool.predecessor?.processCount ?? 0
+            for action in pool.ledger.apply(next, now: .now) {
+                if let answer = carryOut(action, pool) { events.append(answer) }
+            }
+        }
+        if pool.ledger.isOver && !hosts.values.contains(where: { $0.uses(pool) }) {
+            livingPools[pool.key] = nil
+        }
+    }
+
+    /// What came of the action, when the ledger has to know at once.
+    private func carryOut(_ action: PoolLedger.Action, _ pool: PoolProcesses) -> PoolLedger.Event? {
+        switch action {
+        case .spawn: return spawn(pool)
+        case .reconnect(let id): reconnect(id, pool)
+        case .check(let id): return pool.workers[id]?.hasAccepted == true ? .accepted(id) : nil
+        case .grant(let id, let host): grant(id, pool, to: host)
+        case .deny(let id, let reason, let seconds):
+            if let host = hosts[id], let index = host.index(of: pool) {
+                tell(host, .noWorker(pool: index, reason: reason, retryAfterSeconds: seconds))
+            }
+        case .terminate(let id): pool.workers[id]?.process.signal(.terminate)
+        case .kill(let id): pool.workers[id]?.process.signalGroup(.kill)
+        case .tellEnded(let id, let end, let host):
+            if let host = hosts[host] { tell(host, .workerEnded(id: id, end)) }
+        case .log(let text): log.log(.warning, text, handler: "pool \(pool.settings.name)")
+        }
+        return nil
+    }
+
+    private func spawn(_ pool: PoolProcesses) -> PoolLedger.Event {
+        let id = newNumber()
+        do throws(WorkerCommand.Failure) {
+            let command = try WorkerCommand(
+                pool: pool.settings, settings: pool.configuration, mortise: options.programPath)
+            do throws(SystemError) {
+                let worker = try start(command, id)
+                pool.workers[id] = worker
+                known.insert(worker.process.pid)
+                watch(worker.process.handle.number, .workerEnd(pool: pool.key, id))
+                watch(worker.outputPipe.number, .workerOutput(pool: pool.key, id))
+                return .spawned(id)
+            } catch {
+                return .spawnFailed(reason: "could not be started: \(command.program): \(error)")
+            }
+        } catch {
+            return .spawnFailed(reason: error.reason)
+        }
+    }
+
+    private func start(_ command: WorkerCommand, _ id: UInt64) throws(SystemError) -> WorkerProcess {
+        let path = "\(folder.path)/w\(id)"
+        let listener = try Socket.listen(.unix(path), blocking: true)
+        let ends = try Files.pipe()
+        let outputPipe = Descriptor(owning: ends.read)
+        let inputPipe = Descriptor(owning: ends.write)
+        Files.setNonBlocking(outputPipe.number)
+        var start = ProcessStart(program: command.program, arguments: command.arguments)
+        start.environment = command.environment.map { Array($0.utf8) }
+        start.folder = command.folder
+        start.descriptors = [listener.number, inputPipe.number, inputPipe.number]
+        do throws(SystemError) {
+            // The connection first: it waits in the queue until the program accepts it.
+            let connection = try Socket.connect(.unix(path))
+            let worker = WorkerProcess(
+                process: try ChildProcess(start), listener: listener, path: path,
+                outputPipe: outputPipe)
+            worker.connection = consume connection
+            return worker
+        } catch {
+            PrivateFolder.removeFile(path)
+            throw error
+        }
+    }
+
+    private func reconnect(_ id: UInt64, _ pool: PoolProcesses) {
+        guard let worker = pool.workers[id] else { return }
+        do throws(SystemError) {
+            try worker.reconnect()
+        } catch {
+            // Its listener is gone or full: its end is near, and its handle will tell.
+            worker.process.signalGroup(.kill)
+        }
+    }
+
+    private func grant(_ id: UInt64, _ pool: PoolProcesses, to hostID: UInt64) {
+        guard let worker = pool.workers[id], let host = hosts[hostID],
+            let index = host.index(of: pool), let connection = worker.connection.take()
+        else { return }
+        tell(
+            host, .worker(pool: index, id: id, pid: worker.process.pid),
+            descriptors: [connection.number])
+    }
+
+    func workerEnded(pool key: UInt64, _ id: UInt64) {
+        guard let pool = livingPools[key], let worker = pool.workers[id],
+            worker.process.end() != nil
+        else { return }
+        // Its last words first.
+        readOutput(pool: key, id)
+        unwatch(worker.outputPipe.number)
+        unwatch(worker.process.handle.number)
+        // What it left in its group ends while its number is still its own.
+        worker.process.signalGroup(.kill)
+        let end = worker.process.reap() ?? .killed(signal: Signal.kill.rawValue)
+        known.remove(worker.process.pid)
+        PrivateFolder.removeFile(worker.path)
+        worker.output.flush(now: .now) { logLine($0, dropped: $1, pool, worker) }
+        pool.workers[id] = nil
+        wantOrphanSweep()
+        apply(.ended(id, ProcessEnd(end)), to: pool)
+        // Pools that replace this one have room now.
+        for other in livingPools.values where other.predecessor === pool { apply(.tick, to: other) }
+    }
+
+    func readOutput(pool key: UInt64, _ id: UInt64) {
+        guard let pool = livingPools[key], let worker = pool.workers[id] else { return }
+        withUnsafeTemporaryAllocation(byteCount: 16384, alignment: 1) { room in
+            // A few rounds: a worker that writes without end must not keep us from the others.
+            for _ in 0..<4 {
+                switch Files.readPipe(worker.outputPipe.number, into: room) {
+                case .bytes(let count):
+                    let bytes = UnsafeBufferPointer(
+                        start: room.baseAddress!.assumingMemoryBound(to: UInt8.self), count: count)
+                    worker.output.take(bytes, now: .now) { logLine($0, dropped: $1, pool, worker) }
+                case .end:
+                    unwatch(worker.outputPipe.number)
+                    return
+                case .wouldBlock: return
+                }
+            }
+        }
+    }
+
+    private func logLine(
+        _ bytes: UnsafeBufferPointer<UInt8>, dropped: Int, _ pool: PoolProcesses,
+        _ worker: WorkerProcess
+    ) {
+        let handler = "pool \(pool.settings.name)"
+        if dropped > 0 {
+            log.log(
+                .warning, "\(dropped) lines of its output were dropped", handler: handler,
+                pid: worker.process.pid)
+        }
+        log.log(.notice, bytes: bytes, handler: handler, pid: worker.process.pid)
+    }
+}
+
+extension HostProcess {
+    func index(of pool: PoolProcesses) -> Int? { pools.firstIndex { $0 === pool } }
+    func uses(_ pool: PoolProcesses) -> Bool { pools.contains { $0 === pool } }
+}

@@ -1,0 +1,119 @@
+// Processes die under load; their requests fail, nobody else's.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Glibc
+import Testing
+
+extension EndToEndTests {
+    @Suite("Deaths", .serialized, .timeLimit(.minutes(5)))
+    struct FaultTests {
+        @Test(arguments: [SIGKILL, SIGSEGV])
+        func aKilledWorkerCostsOnlyItsOwnRequest(_ signal: Int32) throws {
+            try withServer(plainSite, files: plainFiles) { server in
+                let load = Load(.init(port: server.port, target: "/counter", clients: 16))
+                load.waitFor(answers: 500)
+                var killed = 0
+                for _ in 0..<10 {
+                    if let worker = server.children(running: " worker ").randomElement() {
+                        worker.kill(signal)
+                        killed += 1
+                    }
+                    usleep(100_000)
+                }
+                load.waitFor(answers: load.report.total + 500)
+                let report = load.finish()
+                #expect(killed == 10)
+                #expect(report.failed.isEmpty)
+                #expect(Set(report.answered.keys).isSubset(of: [200, 502]), "\(report.answered)")
+                #expect(report.answered[502, default: 0] <= killed)
+                let next = try server.get("/counter")
+                #expect(next.status == 200)
+            }
+        }
+
+        @Test func aKilledHostIsReplacedAndNoConnectionIsRefused() throws {
+            try withServer(plainSite, files: plainFiles) { server in
+                let load = Load(
+                    .init(port: server.port, target: "/hello", clients: 8, keepsConnections: false))
+                load.waitFor(answers: 200)
+                for _ in 0..<3 {
+                    let before = try #require(server.host)
+                    before.kill(SIGKILL)
+                    #expect(eventually(within: 20) { server.host.map { $0 != before } ?? false })
+                    load.waitFor(answers: load.report.total + 200)
+                }
+                let report = load.finish()
+                #expect(report.failed["refused"] == nil)
+                #expect(report.failed["timed out"] == nil)
+                // At most what was in flight at each death.
+                #expect(report.failures <= 3 * 8, "\(report.failed)")
+                #expect(Set(report.answered.keys) == [200])
+                #expect(try server.get("/counter").status == 200)
+            }
+        }
+
+        @Test func aKilledSupervisorLeavesNoProcess() throws {
+            try withServer(plainSite, files: plainFiles) { server in
+                let first = try server.get("/counter")
+                #expect(first.status == 200)
+                let children = server.children.map(\.identity)
+                #expect(children.count >= 2)
+                server.process.signal(SIGKILL)
+                #expect(server.process.wait(seconds: 10) == .killed(SIGKILL))
+                server.expectGone(children)
+            }
+        }
+
+        @Test func nothingIsLeftAfterManyDeaths() throws {
+            try withServer(plainSite, files: plainFiles) { server in
+                func descriptors() -> Int { ProcessTree.descriptorCount(server.process.pid) }
+                #expect(try server.get("/counter").status == 200)
+                let before = descriptors()
+                for _ in 0..<10 {
+                    server.children(running: " worker ").first?.kill(SIGKILL)
+                    _ = try server.get("/counter")
+                }
+                let settles = try eventually(within: 20) {
+                    _ = try server.get("/counter")
+                    return descriptors() <= before + 4
+                }
+                #expect(settles, "\(before) descriptors became \(descriptors())")
+                #expect(eventually { !server.children.contains { $0.state == "Z" } })
+            }
+        }
+
+        @Test func terminationLetsRequestsInFlightFinish() throws {
+            let library = try Package.misbehaving("unruly")
+            let site = """
+                extensions:
+                  unruly: { library: \(library), thread-safe: true }
+                  apart:  { library: \(library), thread-safe: false, pool: { processes: 1 } }
+                sites:
+                  - name: main
+                    root: www
+                    handlers:
+                      - { path: /unruly, extension: unruly }
+                      - { path: /apart,  extension: apart }
+                """
+            try withServer(site, files: plainFiles) { server in
+                let idle = try server.client()
+                #expect(try idle.exchange("GET", "/file.txt").status == 200)
+                let inside = try server.client()
+                let outside = try server.client()
+                try inside.send("GET /unruly?sleep=1500 HTTP/1.1\r\nHost: a\r\n\r\n")
+                try outside.send("GET /apart?sleep=1500 HTTP/1.1\r\nHost: a\r\n\r\n")
+                usleep(300_000)
+                let children = server.children.map(\.identity)
+                server.process.signal(SIGTERM)
+                #expect(try inside.response().text == "slept\n")
+                #expect(try outside.response().text == "slept\n")
+                #expect(try idle.everything().isEmpty)
+                #expect(
+                    server.process.wait(seconds: 20) == .exited(0), "\(server.errors.suffix(2000))")
+                #expect(throws: ClientError.self) { try server.client() }
+                server.expectGone(children)
+            }
+        }
+    }
+}

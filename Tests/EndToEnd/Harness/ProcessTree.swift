@@ -1,0 +1,110 @@
+// Which processes there are, read from /proc.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Glibc
+
+/// A process that is not mistaken for a later one with the same number.
+struct ProcessIdentity: Hashable, Sendable {
+    var pid: Int32
+    /// Clock ticks since the system started (man 5 proc, field 22 of stat).
+    var started: UInt64
+
+    /// Still running, or ended and not yet reaped by its parent.
+    var exists: Bool { ProcessTree.entry(pid)?.identity == self }
+    /// Still running.
+    var isAlive: Bool {
+        guard let entry = ProcessTree.entry(pid), entry.identity == self else { return false }
+        return entry.state != "Z" && entry.state != "X"
+    }
+
+    func kill(_ signal: Int32) { Glibc.kill(pid, signal) }
+}
+
+enum ProcessTree {
+    struct Entry: Sendable {
+        var identity: ProcessIdentity
+        var parent: Int32
+        var state: Character
+        /// The command line, words joined by a space.
+        var command: String
+        /// Processor time of the process so far, clock ticks.
+        var ticks: UInt64
+        var threads: Int
+    }
+
+    static func entry(_ pid: Int32) -> Entry? {
+        guard let stat = contents("/proc/\(pid)/stat"), let end = stat.lastIndex(of: ")") else {
+            return nil
+        }
+        let words = stat[stat.index(after: end)...].split(separator: " ")
+        guard words.count > 19, let parent = Int32(words[1]), let started = UInt64(words[19]),
+            let user = UInt64(words[11]), let system = UInt64(words[12]),
+            let threads = Int(words[17])
+        else { return nil }
+        let command = (contents("/proc/\(pid)/cmdline") ?? "").replacingOccurrences(
+            of: "\0", with: " ")
+        return Entry(
+            identity: ProcessIdentity(pid: pid, started: started), parent: parent,
+            state: words[0].first ?? "?", command: command, ticks: user + system, threads: threads)
+    }
+
+    /// Every process below the given one, not the process itself.
+    static func descendants(of root: Int32) -> [Entry] {
+        let all = pids().compactMap(entry)
+        var found: [Entry] = []
+        var parents: Set<Int32> = [root]
+        while !parents.isEmpty {
+            let children = all.filter { parents.contains($0.parent) }
+            found += children
+            parents = Set(children.map(\.identity.pid))
+        }
+        return found
+    }
+
+    static func descriptorCount(_ pid: Int32) -> Int {
+        (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").count) ?? 0
+    }
+
+    /// The inodes of the TCP sockets that listen on a port (man 5 proc, /proc/net/tcp).
+    static func listeningSockets(port: UInt16) -> Set<String> {
+        let suffix =
+            ":" + String(repeating: "0", count: 4 - String(port, radix: 16).count)
+            + String(port, radix: 16, uppercase: true)
+        var found: Set<String> = []
+        for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+            for line in (contents(table) ?? "").split(separator: "\n") {
+                let words = line.split(separator: " ")
+                guard words.count > 9, words[1].hasSuffix(suffix), words[3] == "0A" else {
+                    continue
+                }
+                found.insert("socket:[\(words[9])]")
+            }
+        }
+        return found
+    }
+
+    /// The sockets among a process's descriptors, as /proc names them.
+    static func sockets(of pid: Int32) -> Set<String> {
+        let folder = "/proc/\(pid)/fd"
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return Set(
+            names.compactMap {
+                try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)")
+            }
+            .filter { $0.hasPrefix("socket:") })
+    }
+
+    private static func pids() -> [Int32] {
+        ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap {
+            Int32($0)
+        }
+    }
+
+    private static func contents(_ path: String) -> String? {
+        guard let data = FileManager.default.contents(atPath: path), !data.isEmpty else {
+            return nil
+        }
+        return String(decoding: data, as: UTF8.self)
+    }
+}

@@ -1,0 +1,161 @@
+// A Mortise of a test's own: started from a folder, watched, and stopped without a trace.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Glibc
+import Testing
+
+final class ServerProcess: Sendable {
+    let site: SiteFolder
+    let port: UInt16
+    let process: SpawnedProcess
+
+    /// Writes `configuration` behind a `listen:` and a `logs:` of its own, starts the server, and waits
+    /// until it answers.
+    init(_ configuration: String, in site: SiteFolder, port: UInt16 = ServerProcess.freePort())
+        throws
+    {
+        self.site = site
+        self.port = port
+        try site.write("site.yaml", Self.complete(configuration, site: site, port: port))
+        process = try SpawnedProcess(
+            Package.program, ["serve", site.path + "/site.yaml"],
+            output: site.path + "/output.log", errors: site.path + "/errors.log")
+        try waitUntilItAnswers()
+    }
+
+    private static func complete(_ configuration: String, site: SiteFolder, port: UInt16) -> String
+    {
+        guard !configuration.contains("\nlisten:"), !configuration.hasPrefix("listen:") else {
+            return configuration
+        }
+        return """
+            listen: [127.0.0.1:\(port)]
+            logs: { access: \(site.path)/access.log }
+            \(configuration)
+            """
+    }
+
+    /// Replaces the configuration's text; `reload` brings it into use.
+    func write(_ configuration: String) throws {
+        try site.write("site.yaml", Self.complete(configuration, site: site, port: port))
+    }
+
+    /// A port of 127.0.0.1 nobody listens on now.
+    static func freePort() -> UInt16 {
+        let fd = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(fd) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                _ = bind(fd, $0, size)
+                _ = getsockname(fd, $0, &size)
+            }
+        }
+        return UInt16(bigEndian: address.sin_port)
+    }
+
+    private func waitUntilItAnswers() throws {
+        let answers = eventually(within: 30) {
+            if process.poll() != nil { return true }
+            guard let client = try? RawClient(port: port), (try? client.exchange("GET", "/")) != nil
+            else {
+                return false
+            }
+            return true
+        }
+        if let ending = process.poll() {
+            throw StartFailure(reason: "\(ending)", errors: errors)
+        }
+        guard answers else {
+            process.signal(SIGKILL)
+            _ = process.wait(seconds: 5)
+            throw StartFailure(reason: "it does not answer", errors: errors)
+        }
+    }
+
+    // MARK: looking
+
+    /// What the server wrote to standard error so far.
+    var errors: String { site.text("errors.log") }
+    var accessLog: String { site.text("access.log") }
+
+    /// The processes below the supervisor.
+    var children: [ProcessTree.Entry] { ProcessTree.descendants(of: process.pid) }
+
+    /// The host that serves: the newest, when one before it is still leaving.
+    var host: ProcessIdentity? { hosts.max { $0.started < $1.started } }
+
+    /// The hosts that hold the listening socket; a spare host, which waits for its turn, does not.
+    var hosts: [ProcessIdentity] {
+        let listening = ProcessTree.listeningSockets(port: port)
+        return children(running: " host ").filter {
+            !ProcessTree.sockets(of: $0.pid).isDisjoint(with: listening)
+        }
+    }
+
+    func children(running part: String) -> [ProcessIdentity] {
+        children.filter { " \($0.command) ".contains(part) }.map(\.identity)
+    }
+
+    func client() throws -> RawClient { try RawClient(port: port) }
+
+    /// One request on a connection of its own.
+    func get(_ target: String, fields: [String] = []) throws -> HTTPResponse {
+        try client().exchange("GET", target, fields: fields)
+    }
+
+    // MARK: ending
+
+    /// SIGHUP, and waits until another host has taken over and the one before has left.
+    func reload(within seconds: Double = 20) throws {
+        let before = host
+        process.signal(SIGHUP)
+        let changed = eventually(within: seconds) {
+            let hosts = self.hosts
+            return hosts.contains { $0 != before } && !hosts.contains { $0 == before }
+        }
+        #expect(changed, "no new host after SIGHUP\n\(errors)")
+    }
+
+    /// SIGTERM: the server must end with 0 and leave no process behind.
+    func stop() {
+        let children = self.children.map(\.identity)
+        process.signal(SIGTERM)
+        let ending = process.wait(seconds: 40)
+        if ending == nil { process.signal(SIGKILL) }
+        #expect(ending == .exited(0), "\(errors.suffix(2000))")
+        expectGone(children)
+        #expect(
+            !errors.contains("Fatal error") && !errors.contains("Sanitizer"),
+            "\(errors.suffix(4000))")
+    }
+
+    func expectGone(_ processes: [ProcessIdentity]) {
+        eventually(within: 10) { !processes.contains { $0.isAlive } }
+        let left = processes.filter(\.isAlive).compactMap { ProcessTree.entry($0.pid)?.command }
+        #expect(left.isEmpty, "processes outlived their supervisor")
+        for process in processes where process.isAlive { process.kill(SIGKILL) }
+    }
+}
+
+struct StartFailure: Error, CustomStringConvertible {
+    var reason: String
+    var errors: String
+    var description: String { "mortise did not start: \(reason)\n\(errors.suffix(4000))" }
+}
+
+/// Runs `body` with a server of its own and stops it after, whatever happens.
+func withServer(
+    _ configuration: String, files: [String: String] = [:], _ body: (ServerProcess) throws -> Void
+) throws {
+    let site = try SiteFolder()
+    defer { site.remove() }
+    for (name, text) in files { try site.write(name, text) }
+    let server = try ServerProcess(configuration, in: site)
+    defer { if server.process.poll() == nil { server.stop() } }
+    try body(server)
+}

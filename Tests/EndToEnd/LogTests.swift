@@ -1,0 +1,85 @@
+// One line for each response, and nothing a client sends can forge one.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Glibc
+import Testing
+
+extension EndToEndTests {
+    @Suite("Logs", .serialized, .timeLimit(.minutes(2)))
+    struct LogTests {
+        private func lines(_ server: ServerProcess, _ count: Int) -> [String] {
+            eventually { server.accessLog.split(separator: "\n").count >= count }
+            return server.accessLog.split(separator: "\n").map(String.init)
+        }
+
+        @Test func everyResponseIsOneLineInTheCombinedFormat() throws {
+            try withServer(plainSite, files: plainFiles) { server in
+                let before = server.accessLog.split(separator: "\n").count
+                let client = try server.client()
+                _ = try client.exchange(
+                    "GET", "/file.txt?a=b",
+                    fields: ["User-Agent: agent/1", "Referer: http://r.test/"])
+                _ = try client.exchange("HEAD", "/file.txt")
+                _ = try client.exchange("GET", "/nothing")
+                _ = try client.exchange("POST", "/hello", body: [1, 2, 3])
+                try client.send("garbage\r\n\r\n")
+                _ = try client.everything()
+                let found = lines(server, before + 5).dropFirst(before)
+                #expect(found.count == 5)
+                let combined = try Regex(
+                    #"127\.0\.0\.1 - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] ".*" \d{3} (\d+|-) ".*" ".*""#
+                )
+                for line in found { #expect(try combined.wholeMatch(in: line) != nil, "\(line)") }
+                let first = try #require(found.first)
+                #expect(
+                    first.contains(
+                        "\"GET /file.txt?a=b HTTP/1.1\" 200 11 \"http://r.test/\" \"agent/1\""))
+                #expect(found.contains { $0.contains("\"HEAD /file.txt HTTP/1.1\" 200 ") })
+                #expect(found.contains { $0.contains(" 404 ") })
+                #expect(found.last?.contains(" 400 ") == true)
+            }
+        }
+
+        @Test func nothingAClientSendsForgesALine() throws {
+            try withServer(plainSite, files: plainFiles) { server in
+                let before = server.accessLog.split(separator: "\n").count
+                let client = try server.client()
+                let odd =
+                    Array("GET /\"%0a%0d127.0.0.1 HTTP/1.1\r\nHost: a\r\nUser-Agent: x\" \\ ".utf8)
+                    + [0x85, 0x80, 0xff]
+                    + Array("\tend\r\nReferer: \"\r\nConnection: close\r\n\r\n".utf8)
+                try client.send(odd)
+                _ = try client.everything()
+                let found = lines(server, before + 1).dropFirst(before)
+                #expect(found.count == 1)
+                let line = try #require(found.first)
+                // Request, referer and agent: six quotation marks that are not escaped.
+                let unescaped = line.replacingOccurrences(of: "\\\\", with: "")
+                    .replacingOccurrences(of: "\\\"", with: "")
+                    .replacingOccurrences(of: "\\x22", with: "")
+                #expect(unescaped.filter { $0 == "\"" }.count == 6, "\(line)")
+                for scalar in line.unicodeScalars {
+                    #expect(scalar.value >= 0x20 && scalar.value < 0x7f)
+                }
+            }
+        }
+
+        @Test func aLogThatWasMovedAwayIsOpenedAnew() throws {
+            try withServer(plainSite, files: plainFiles) { server in
+                _ = try server.get("/file.txt?first")
+                #expect(eventually { server.accessLog.contains("first") })
+                rename(server.site.path + "/access.log", server.site.path + "/access.log.1")
+                server.process.signal(SIGUSR1)
+                #expect(
+                    eventually {
+                        FileManager.default.fileExists(atPath: server.site.path + "/access.log")
+                    })
+                _ = try server.get("/file.txt?second")
+                #expect(eventually { server.accessLog.contains("second") })
+                #expect(!server.accessLog.contains("first"))
+                #expect(!server.site.text("access.log.1").contains("second"))
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+// A new configuration comes into use without a request failing.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Glibc
+import Testing
+
+extension EndToEndTests {
+    @Suite("Reload", .serialized, .timeLimit(.minutes(5)))
+    struct ReloadTests {
+        @Test func twentyReloadsUnderLoadFailNoRequest() throws {
+            try withServer(plainSite, files: plainFiles) { server in
+                let loads = [
+                    Load(.init(port: server.port, target: "/hello", clients: 4)),
+                    Load(
+                        .init(
+                            port: server.port, target: "/hello", clients: 2, keepsConnections: false
+                        )),
+                    Load(.init(port: server.port, target: "/counter", clients: 4)),
+                    Load(.init(port: server.port, target: "/file.txt", clients: 2)),
+                ]
+                for load in loads { load.waitFor(answers: 50) }
+                for _ in 0..<20 { try server.reload() }
+                for load in loads {
+                    load.waitFor(answers: load.report.total + 50)
+                    let report = load.finish()
+                    #expect(report.failed.isEmpty)
+                    #expect(Set(report.answered.keys) == [200], "\(report.answered)")
+                }
+            }
+        }
+
+        @Test func anIdleConnectionOutlivesItsHost() throws {
+            try withServer(plainSite, files: plainFiles) { server in
+                let client = try server.client()
+                for _ in 0..<3 {
+                    #expect(try client.exchange("GET", "/hello").status == 200)
+                    try server.reload()
+                }
+                #expect(try client.exchange("GET", "/counter").status == 200)
+            }
+        }
+
+        @Test func theNewConfigurationAnswers() throws {
+            try withServer(plainSite, files: plainFiles) { server in
+                #expect(try server.get("/new").status == 404)
+                #expect(try server.get("/echo").text.contains("\"inProcess\": 1"))
+                let flipped =
+                    plainSite
+                    .replacingOccurrences(
+                        of: "echo,  thread-safe: true", with: "echo, thread-safe: false"
+                    )
+                    .replacingOccurrences(
+                        of: "echo, thread-safe: true", with: "echo, thread-safe: false")
+                try server.write(flipped + "\n      - { path: /new, redirect: /file.txt }")
+                try server.reload()
+                #expect(try server.get("/new").value("Location") == "/file.txt")
+                #expect(try !server.get("/echo").text.contains("\"inProcess\": 1"))
+            }
+        }
+
+        @Test(arguments: [
+            "sites: [", "sites: []", "sites:\n  - nmae: main\n    root: www",
+            "limits: { body: lots }\nsites: [{ root: www }]",
+        ])
+        func aBrokenConfigurationKeepsTheOldOneAndSaysWhy(_ broken: String) throws {
+            try withServer(plainSite, files: plainFiles) { server in
+                let host = server.host
+                let client = try server.client()
+                #expect(try client.exchange("GET", "/hello").status == 200)
+                try server.write(broken)
+                server.process.signal(SIGHUP)
+                #expect(
+                    eventually(within: 20) { server.errors.contains("site.yaml:") },
+                    "\(server.errors)")
+                #expect(server.host == host)
+                #expect(try client.exchange("GET", "/hello").status == 200)
+                #expect(try server.get("/counter").status == 200)
+                try server.write(plainSite)
+                try server.reload()
+                #expect(try server.get("/hello").status == 200)
+            }
+        }
+
+        @Test func aHundredSignalsAtOnceAreFewReloads() throws {
+            try withServer(plainSite, files: plainFiles) { server in
+                let load = Load(.init(port: server.port, target: "/hello", clients: 4))
+                load.waitFor(answers: 50)
+                for _ in 0..<100 {
+                    server.process.signal(SIGHUP)
+                    usleep(5_000)
+                }
+                #expect(eventually(within: 30) { server.hosts.count == 1 })
+                load.waitFor(answers: load.report.total + 50)
+                let report = load.finish()
+                #expect(report.failed.isEmpty)
+                #expect(Set(report.answered.keys) == [200])
+            }
+        }
+
+        @Test func aLongRequestFinishesInTheHostThatBeganIt() throws {
+            let library = try Package.misbehaving("unruly")
+            let site = """
+                extensions: { unruly: { library: \(library), thread-safe: true } }
+                sites: [{ name: main, root: www, handlers: [{ path: /unruly, extension: unruly }] }]
+                """
+            try withServer(site, files: plainFiles) { server in
+                let client = try server.client()
+                try client.send("GET /unruly?sleep=2000 HTTP/1.1\r\nHost: a\r\n\r\n")
+                usleep(200_000)
+                let before = server.host
+                server.process.signal(SIGHUP)
+                #expect(eventually(within: 20) { server.host != before })
+                #expect(try server.get("/unruly").text == "ready\n")
+                #expect(try client.response().text == "slept\n")
+                #expect(eventually(within: 20) { server.hosts.count == 1 })
+            }
+        }
+    }
+}
