@@ -1,6 +1,7 @@
 // Files over HTTP: what is sent, and what never is.
 // SPDX-License-Identifier: Apache-2.0
 
+import Configuration
 import Exchange
 import Glibc
 import Handlers
@@ -127,6 +128,31 @@ import Testing
             #expect(answer.mapping == 1 && answer.head.isEmpty)
             #expect(answer.scriptFilename == served.folder.path + "/www/app/index.php")
         }
+    }
+
+    @Test func theIndexOfAFolderOfDocumentsIsNoProgram() throws {
+        served.settings.handlers.insert(
+            .init(pattern: .prefix("/uploads"), target: .files, line: 1), at: 1)
+        try served.folder.write("www/uploads/d/index.php", "<?php secret")
+        let answer = try served.get("/uploads/d/")
+        #expect(answer.mapping == nil && answer.status == 403)
+        #expect(try served.get("/uploads/d/index.php").status == 404)
+    }
+
+    @Test func anIndexThatIsAProgramByItsPathIsReported() throws {
+        served.settings.handlers = [
+            .init(pattern: .prefix("/index.php"), target: .pool(0), line: 1)
+        ]
+        try served.folder.write("www/index.php", "<?php secret")
+        #expect(try served.get("/").mapping == 0)
+    }
+
+    @Test func documentsInAFolderOfTheirOwnInsideAProgramsAreServed() throws {
+        try served.folder.write("www/cgi-bin/pictures/a.txt", "picture")
+        #expect(try served.get("/cgi-bin/pictures/a.txt").status == 404)
+        served.settings.handlers.insert(
+            .init(pattern: .prefix("/cgi-bin/pictures"), target: .files, line: 1), at: 0)
+        #expect(try served.get("/cgi-bin/pictures/a.txt").body == "picture")
     }
 
     // MARK: What is never sent
