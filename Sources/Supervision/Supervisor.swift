@@ -72,7 +72,8 @@ struct ConfigurationFailure: Error, Equatable {
         let path = options.absolutePath
         let bytes: [UInt8]
         do throws(SystemError) {
-            bytes = try Files.contents(of: Files.open(path, .readOnly).number)
+            let file = try Files.open(path, .readOnly)
+            bytes = try Files.contents(of: file.number)
         } catch {
             throw ConfigurationFailure(lines: ["configuration \(path) cannot be read: \(error)"])
         }
