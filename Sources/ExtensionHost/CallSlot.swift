@@ -39,17 +39,21 @@ final class CallSlot: Sendable {
     }
 
     /// HttpExtensionProc has returned.
-    func returned(_ generation: UInt64, _ status: UInt32) -> CallOutcome {
+    func returned(
+        _ generation: UInt64, _ status: UInt32, _ whenPending: (PendingCall) -> Void
+    ) -> CallOutcome {
+        let pending = PendingCall(slot: self, generation: generation)
         let isPending = call.withLock { call in
             if status == UInt32(HSE_STATUS_PENDING) && !call.isDone {
                 call.phase = .pending
+                whenPending(pending)
                 return true
             }
             call.finish(call.isDone ? call.doneStatus : status, block)
             end(&call)
             return false
         }
-        if isPending { return .pending(PendingCall(slot: self, generation: generation)) }
+        if isPending { return .pending(pending) }
         CallTable.shared.release(self)
         return .finished
     }

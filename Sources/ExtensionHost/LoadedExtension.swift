@@ -66,14 +66,19 @@ package final class LoadedExtension: Sendable {
     }
 
     /// Calls HttpExtensionProc for one exchange, on this thread. Allocates nothing in the steady state.
-    package func call(_ exchange: any ExtensionExchange) -> CallOutcome {
+    ///
+    /// `whenPending` gets the call before anything can end it: the place to note it in the exchange, which
+    /// may be over, and used for another request, when this function returns.
+    package func call(
+        _ exchange: any ExtensionExchange, whenPending: (PendingCall) -> Void = { _ in }
+    ) -> CallOutcome {
         guard let slot = CallTable.shared.take() else {
             exchange.fail(status: 503, reason: "too many extension calls at once")
             return .finished
         }
         let generation = slot.begin(exchange)
         let status = entryPoints.answer(slot.block)
-        return slot.returned(generation, status)
+        return slot.returned(generation, status, whenPending)
     }
 
     /// Calls TerminateExtension, once, with no request outstanding; the process leaves after it.

@@ -59,15 +59,16 @@ package final class AccessLog: Sendable {
     /// Adds the line of an exchange whose response has ended.
     ///
     /// `refused` is what was received of a request that could not be parsed, else empty.
-    package func record(_ exchange: HTTPExchange, refused: Span<UInt8>) {
-        record(
+    package func append(_ exchange: HTTPExchange, refused: Span<UInt8> = Span()) {
+        let note = exchange.logNote
+        append(
             exchange.request, refused: refused, remote: exchange.remote,
             status: exchange.notedStatus > 0 ? exchange.notedStatus : exchange.status,
-            bytes: exchange.bodyBytes, note: exchange.logNote.span)
+            bytes: exchange.bodyBytes, note: note.span)
     }
 
     /// Adds a line. `note` joins the query (HSE_APPEND_LOG_PARAMETER).
-    package func record(
+    package func append(
         _ request: Request, refused: Span<UInt8>, remote: SocketAddress, status: Int, bytes: Int64,
         note: Span<UInt8>
     ) {

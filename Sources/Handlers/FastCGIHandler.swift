@@ -3,7 +3,7 @@
 
 package import Configuration
 import Exchange
-package import Platform
+import Platform
 
 /// Answers exchanges through the worker processes of one pool.
 package final class FastCGIHandler: Sendable {

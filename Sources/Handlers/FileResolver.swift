@@ -1,8 +1,8 @@
 // Which file of a site a path means when programs answer: the script and its path info.
 // SPDX-License-Identifier: Apache-2.0
 
-package import Exchange
-package import Platform
+import Exchange
+import Platform
 
 /// Finds the script that a path names: its first segments that lead to an existing regular file.
 ///
@@ -74,7 +74,8 @@ package enum FileResolver {
         switch Files.find(path.extracting(0..<end), none, beneath: site.rootDescriptor) {
         case .file: return .file
         case .folder: return .folder
-        case .special, .failed: return .nothing
+        case .special: return .nothing
+        case .failed: return .nothing
         }
     }
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import Configuration
-package import Exchange
+import Exchange
 
 /// What a site's configuration says about the names of its files.
 package struct FileRules: Sendable {

@@ -1,8 +1,8 @@
 // Files of a site as they are: which one, and whether this client may have it.
 // SPDX-License-Identifier: Apache-2.0
 
-package import Exchange
-package import Platform
+import Exchange
+import Platform
 
 /// Answers GET and HEAD with a file below the site's root.
 package enum StaticFiles {
@@ -45,7 +45,8 @@ package enum StaticFiles {
                     return .script(mapping: mapping)
                 }
                 return send(exchange, file, status, MediaType.of(path: name.span))
-            case .folder, .special: continue
+            case .folder: continue
+            case .special: continue
             case .failed(let code):
                 if case .missing = FileFailure(code) { continue }
                 return refuse(exchange, FileFailure(code))
@@ -53,7 +54,8 @@ package enum StaticFiles {
         }
         switch Files.find(path.span, Span<UInt8>(), beneath: site.rootDescriptor) {
         case .folder: return refuse(exchange, 403)
-        case .file, .special: return refuse(exchange, 404)
+        case .file: return refuse(exchange, 404)
+        case .special: return refuse(exchange, 404)
         case .failed(let code): return refuse(exchange, FileFailure(code))
         }
     }

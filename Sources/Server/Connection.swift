@@ -4,6 +4,7 @@
 import Configuration
 import Synchronization
 import Exchange
+import ExtensionHost
 import Handlers
 import Platform
 import Synchronization

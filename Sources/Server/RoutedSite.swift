@@ -100,8 +100,9 @@ struct RoutedMapping: Sendable {
     func matches(_ exchange: HTTPExchange, _ site: ServedSite) -> Bool {
         switch pattern {
         case .suffix(let suffix):
+            let path = exchange.request.path
             return FileResolver.resolve(
-                exchange.request.path.span, suffix: suffix, site: site, into: &exchange.route)
+                path.span, suffix: suffix, site: site, into: &exchange.route)
         case .prefix(let prefix):
             guard isBelow(exchange.request.path, prefix) else { return false }
             return take(exchange, prefix, site)
@@ -118,8 +119,9 @@ struct RoutedMapping: Sendable {
         switch handler {
         case .cgi:
             // A script that does not exist is nobody else's: the files handler answers 404.
+            let path = exchange.request.path
             return FileResolver.resolve(
-                exchange.request.path.span, below: prefix, site: site, into: &exchange.route)
+                path.span, below: prefix, site: site, into: &exchange.route)
         case .files:
             return true
         case .extension, .pool, .redirect, .unavailable:

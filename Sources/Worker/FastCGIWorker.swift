@@ -1,0 +1,101 @@
+// A FastCGI server around one extension: `mortise worker FILE.so`.
+// SPDX-License-Identifier: Apache-2.0
+
+package import ExtensionHost
+package import Platform
+
+/// Serves FastCGI on a listening socket, normally descriptor 0 (FastCGI §2.2): one connection at a time,
+/// one request at a time, so that the extension may be as little thread-safe as it likes.
+///
+/// A Mortise host sends the client's head along (`MORTISE_HEAD`), and the extension sees what it would see
+/// in the host. Behind another web server the head is rebuilt from the CGI variables.
+package struct FastCGIWorker {
+    package struct Options: Sendable {
+        /// Settings the extension sees as server variables, beside those of `MORTISE_SETTINGS`.
+        package var settings: [(name: String, value: String)] = []
+        /// Seconds after which a PENDING request is ended with 504.
+        package var requestTimeout = 300.0
+        package init() {}
+    }
+
+    private let loaded: LoadedExtension
+    private let options: Options
+    private let shutdown: Shutdown
+
+    package init(_ loaded: LoadedExtension, _ options: Options, _ shutdown: Shutdown) {
+        self.loaded = loaded
+        self.options = options
+        self.shutdown = shutdown
+    }
+
+    /// Loads the extension and serves until SIGTERM or SIGINT; the current request is finished first.
+    ///
+    /// - Returns: the process's exit code: 0 after a signal, 1 when the extension or the socket is of no
+    ///   use; the reason is on the error log.
+    package static func run(
+        library: String, name: String, options: Options = Options(), listener: Int32 = 0
+    ) -> Int32 {
+        Signal.ignore(.pipe)
+        do {
+            // Before the extension may start threads: they inherit the blocked signals.
+            let signals = try SignalDescriptor([.terminate, .interrupt])
+            let shutdown = try Shutdown()
+            guard Socket.isListening(listener) else {
+                ErrorLog.shared.log(
+                    .error,
+                    "descriptor \(listener) is no listening socket: start the worker from a program "
+                        + "that hands it one, such as mortise, spawn-fcgi or systemd")
+                return 1
+            }
+            let loaded = try LoadedExtension.load(path: library, name: name)
+            try shutdown.watch(signals.descriptor.number)
+            try FastCGIWorker(loaded, options, shutdown).serve(listener)
+            loaded.terminate()
+            return 0
+        } catch {
+            ErrorLog.shared.log(.error, "\(error)")
+            return 1
+        }
+    }
+
+    /// Serves connections one after the other until the shutdown is asked for.
+    package func serve(_ listener: Int32) throws(SystemError) {
+        while shutdown.waitForConnection(listener) {
+            guard let (socket, _) = try Socket.accept(listener) else { continue }
+            let connection = Descriptor(owning: socket)
+            Socket.setBlocking(socket, true)
+            Socket.setNoDelay(socket)
+            Socket.setReceiveTimeout(socket, milliseconds: 60_000)
+            Socket.setSendTimeout(socket, milliseconds: 60_000)
+            serve(connection: socket)
+            _ = consume connection
+        }
+    }
+
+    private func serve(connection socket: Int32) {
+        let connection = WorkerConnection(socket, shutdown)
+        guard let exchange = WorkerExchange(connection, options.settings, libraryPath: loaded.path)
+        else {
+            return
+        }
+        while let begin = connection.waitForRequest(), exchange.receive(begin) {
+            if exchange.isRefused {
+                exchange.end()
+            } else {
+                call(exchange)
+            }
+            guard begin.keepsConnection, !exchange.isCut, !shutdown.isStopping else { return }
+        }
+    }
+
+    private func call(_ exchange: WorkerExchange) {
+        if case .pending(let call) = loaded.call(exchange) {
+            if !exchange.waitForCompletion(seconds: options.requestTimeout) {
+                call.revoke()
+                // Ended now, or by the thread that is inside a callback: either way `complete` comes.
+                _ = exchange.waitForCompletion(seconds: .infinity)
+            }
+        }
+        exchange.end()
+    }
+}

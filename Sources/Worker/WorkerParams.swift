@@ -1,0 +1,74 @@
+// A request's FCGI_PARAMS, by name.
+// SPDX-License-Identifier: Apache-2.0
+
+import Exchange
+
+/// The name-value pairs of one request, in memory that the next request reuses.
+struct WorkerParams {
+    /// The client's head travels in them beside the CGI variables, so twice the largest head and more.
+    static let largest = 512 * 1024
+    private static let most = 2048
+
+    var bytes: [UInt8] = []
+    private(set) var pairs: [(name: Range<Int>, value: Range<Int>)] = []
+
+    mutating func clear() {
+        bytes.removeAll(keepingCapacity: true)
+        pairs.removeAll(keepingCapacity: true)
+    }
+
+    /// Takes the complete stream apart; false when it is malformed.
+    mutating func index() -> Bool {
+        var reader = FastCGIPairs()
+        do throws(FastCGIError) {
+            while let pair = try reader.next(in: bytes.span) {
+                guard pairs.count < Self.most else { return false }
+                pairs.append(pair)
+            }
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    /// The value of a parameter; nil when it was not sent. Names are case-sensitive.
+    func value(_ name: StaticString) -> Range<Int>? {
+        let all = bytes.span
+        for pair in pairs
+        where pair.name.count == name.utf8CodeUnitCount && equals(all, pair.name.lowerBound, name) {
+            return pair.value
+        }
+        return nil
+    }
+
+    /// The value of a parameter whose name is given as bytes, upper and lower case alike.
+    func value(ofAnyCase name: Span<UInt8>) -> Range<Int>? {
+        let all = bytes.span
+        for pair in pairs where same(all.extracting(pair.name), name) { return pair.value }
+        return nil
+    }
+
+    /// The value of the parameter whose name stands at that range.
+    func value(at name: Range<Int>) -> Range<Int>? {
+        let all = bytes.span
+        for pair in pairs where same(all.extracting(pair.name), all.extracting(name)) {
+            return pair.value
+        }
+        return nil
+    }
+
+    func append(_ name: StaticString, to destination: inout [UInt8]) -> Bool {
+        guard let value = value(name) else { return false }
+        destination.append(contentsOf: bytes[value])
+        return true
+    }
+}
+
+/// Whether two runs of bytes are the same text, upper and lower case alike (ASCII).
+func same(_ left: Span<UInt8>, _ right: Span<UInt8>) -> Bool {
+    guard left.count == right.count else { return false }
+    for index in left.indices where lowercased(left[index]) != lowercased(right[index]) {
+        return false
+    }
+    return true
+}

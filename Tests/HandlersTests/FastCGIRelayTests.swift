@@ -1,0 +1,264 @@
+// The relay against workers that behave, die, lie, flood and stall.
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Exchange
+import ExtensionHost
+import Handlers
+import Platform
+import Testing
+
+private let get = "GET /a.php?b=c HTTP/1.1\r\nHost: localhost\r\nX-One: 1\r\n\r\n"
+private func post(_ length: Int) -> String {
+    "POST /a.php HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(length)\r\n\r\n"
+}
+
+private func relay(
+    silence: Double = 20, total: Double = 20, isWorker: Bool = false
+) -> FastCGIRelay {
+    var pool = Settings.Pool(name: "php", program: .command(["php-cgi"]))
+    pool.activityTimeout = silence
+    pool.requestTimeout = total
+    return FastCGIRelay(pool: pool, isWorker: isWorker)
+}
+
+/// Relays one request to a worker that reads all of it and says what `answer` makes of it.
+private func ask(
+    _ client: Client, _ relay: FastCGIRelay = relay(), thenCloses: Bool = false,
+    _ answer: @escaping @Sendable (Asked) -> [UInt8]
+) throws -> (end: RelayEnd, response: Response, asked: Asked) {
+    let worker = try FakeWorker()
+    let background = Background {
+        let asked = worker.read()
+        worker.send(answer(asked))
+        if thenCloses { worker.close() }
+        return asked
+    }
+    let end = relay.run(client.exchange, on: worker.connection)
+    let response = client.response()
+    worker.close()
+    return (end, response, background.value)
+}
+
+@Suite(.timeLimit(.minutes(1))) struct FastCGIRelayTests {
+    @Test func requestAndAnswerArriveWhole() throws {
+        let client = try Client(get)
+        let (end, response, asked) = try ask(client) { Says.answer("hello", $0.id) }
+        #expect(end == RelayEnd(outcome: .answered, fate: .reusable))
+        #expect(response.status == 200 && response.text == "hello" && !response.isCut)
+        #expect(response.head.contains("Content-Type: text/plain\r\n"))
+        #expect(asked.kinds == [1, 4, 5] && asked.params["QUERY_STRING"] == "b=c")
+        #expect(asked.params["HTTP_X_ONE"] == "1" && asked.params["MORTISE_HEAD"] == nil)
+    }
+
+    @Test func connectionServesOneRequestAfterTheOther() throws {
+        let worker = try FakeWorker()
+        let background = Background {
+            (0..<5).map { _ in
+                let asked = worker.read()
+                worker.send(Says.answer("for \(asked.id)", asked.id))
+                return asked.id
+            }
+        }
+        var texts: [String] = []
+        for _ in 0..<5 {
+            let client = try Client(get)
+            let end = relay().run(client.exchange, on: worker.connection)
+            #expect(end.fate == .reusable)
+            texts.append(client.response().text)
+        }
+        let ids = background.value
+        #expect(Set(ids).count == 5 && texts == ids.map { "for \($0)" })
+    }
+
+    /// The worker answers with what it reads while it still reads: whoever only sends is stuck.
+    @Test(arguments: [1, 65535, 65536, 65537, 200_000, 3_000_000], [false, true])
+    func bodyArrivesExactlyHoweverLong(length: Int, spooled: Bool) throws {
+        var fake: [UInt8] = []
+        FastCGI.appendBegin(.responder, id: 1, keepsConnection: true, to: &fake)
+        let body = (0..<length).map { fake[$0 % fake.count] ^ UInt8($0 / 4096 & 1) }
+        let client = try Client(post(length), body: body, spooled: spooled)
+        let worker = try FakeWorker()
+        let background = Background {
+            worker.send(Says.out("Content-Type: a/b\r\n\r\n", 1))
+            let asked = worker.read(each: { worker.send(Says.out(Array($0), 1)) })
+            worker.send(Says.end(1))
+            return asked.params["CONTENT_LENGTH"]
+        }
+        let end = relay().run(client.exchange, on: worker.connection)
+        let response = client.response()
+        #expect(end == RelayEnd(outcome: .answered, fate: .reusable))
+        #expect(response.body == body && background.value == "\(length)")
+    }
+
+    @Test func answerInRecordsOfOneByteArrivesWhole() throws {
+        let text = "Status: 201 Made\r\nX-Long: \(String(repeating: "x", count: 3000))\r\n\r\nbody"
+        let (end, response, _) = try ask(try Client(get)) { asked in
+            Array(text.utf8.map { Says.out([$0], asked.id) }.joined()) + Says.end(asked.id)
+        }
+        #expect(end.fate == .reusable && response.status == 201 && response.text == "body")
+    }
+
+    static let head = "Content-Type: a/b\r\n\r\n"
+    /// What the worker says, and how the client and the worker fare.
+    static let faults: [(name: String, says: @Sendable (UInt16) -> [UInt8], status: Int)] = [
+        ("version 2", { _ in [2, 6, 0, 1, 0, 0, 0, 0] }, 502),
+        ("reserved byte", { _ in [1, 6, 0, 1, 0, 0, 0, 9] }, 502),
+        ("HTTP", { _ in Array("HTTP/1.1 200 OK\r\n\r\n".utf8) }, 502),
+        ("type 0", { [1, 0, 0, UInt8($0), 0, 0, 0, 0] }, 502),
+        ("type 99", { [1, 99, 0, UInt8($0), 0, 0, 0, 0] }, 502),
+        ("output of request 0", { _ in Says.out(head, 0) }, 502),
+        ("end of request 0", { _ in Says.end(0) }, 502),
+        ("output of another", { Says.out(head, $0 &+ 1) }, 502),
+        ("a record of servers", { Says.empty(.params, $0) }, 502),
+        ("log record of a stranger", { Says.content(.accessLog, [0, 200], $0) }, 502),
+        ("end without a head", { Says.end($0) }, 502),
+        ("end with a status", { Says.end($0, application: 1) }, 502),
+        (
+            "end of nine bytes", { Says.content(.endRequest, [UInt8](repeating: 0, count: 9), $0) },
+            502
+        ),
+        ("head without its end", { Says.out("X: y\r\n", $0) + Says.end($0) }, 502),
+        ("head with a NUL", { Says.out("X: \0\r\n\r\n", $0) + Says.end($0) }, 502),
+        ("head of a MiB", { Says.out([UInt8](repeating: 0x61, count: 1 << 20), $0) }, 502),
+        ("two statuses", { Says.out("Status: 200\nStatus: 200\n\n", $0) + Says.end($0) }, 502),
+        ("overloaded", { Says.end($0, .overloaded) }, 503),
+        ("cannot multiplex", { Says.end($0, .cannotMultiplex) }, 502),
+        ("unknown role", { Says.end($0, .unknownRole) }, 502),
+        ("length lies", { [1, 6, 0, UInt8($0), 0xff, 0xff, 0, 0] + Array("short".utf8) }, 502),
+        ("unknown management", { [1, 200, 0, 0, 0, 1, 0, 0, 7] + Says.answer("ok", $0) }, 200),
+        (
+            "values nobody asked for",
+            { [1, 10, 0, 0, 0, 2, 0, 0, 0xff, 0xff] + Says.answer("", $0) }, 200
+        ),
+        ("two ends", { Says.answer("ok", $0) + Says.end($0) }, 200),
+        ("bytes after the end", { Says.answer("ok", $0) + [1] }, 200),
+        ("end before the end of output", { Says.out(head + "ok", $0) + Says.end($0) + [9] }, 200),
+    ]
+
+    @Test(arguments: faults.indices) func faultCostsTheWorkerAndOneAnswer(index: Int) throws {
+        let fault = Self.faults[index]
+        let (end, response, _) = try ask(
+            try Client(get), thenCloses: true
+        ) { fault.says($0.id) }
+        #expect(end == RelayEnd(outcome: .answered, fate: .broken), "\(fault.name)")
+        #expect(response.status == fault.status && !response.isCut, "\(fault.name)")
+    }
+
+    @Test func faultAfterTheHeadCutsTheAnswer() throws {
+        for says: @Sendable (UInt16) -> [UInt8] in [
+            { Says.out("Content-Type: a/b\r\n\r\npart", $0) },
+            { Says.out("Content-Length: 9\r\n\r\npart", $0) },
+            { Says.out("X: y\r\n\r\npart", $0) + Says.empty(.stdout, $0) + Says.out("more", $0) },
+            { Says.out("X: y\r\n\r\npart", $0) + Says.out("stranger", $0 + 1) },
+            { Says.out("X: y\r\n\r\npart", $0) + [1, 6, 0, UInt8($0), 0xff, 0xff, 0, 0, 0x61] },
+        ] {
+            let (end, response, _) = try ask(try Client(get), thenCloses: true) { says($0.id) }
+            #expect(end.fate == .broken && response.isCut && response.status == 200)
+            #expect(response.text.hasPrefix("part") && !response.text.contains("stranger"))
+        }
+    }
+
+    @Test func requestIsGivenBackWhenTheWorkerDidNothing() throws {
+        let closed = try FakeWorker()
+        closed.close()
+        let client = try Client(post(4), body: Array("body".utf8))
+        let end = relay().run(client.exchange, on: closed.connection)
+        #expect(end == RelayEnd(outcome: .retry, fate: .broken) && !client.exchange.headSent)
+        // The same exchange may be answered by another worker.
+        let (again, response, asked) = try ask(client) { Says.answer("late", $0.id) }
+        #expect(again.fate == .reusable && response.text == "late" && asked.body.count == 4)
+    }
+
+    @Test func requestThatWasReadIsNeverGivenBack() throws {
+        let (end, response, _) = try ask(try Client(get), thenCloses: true) { _ in [] }
+        #expect(end == RelayEnd(outcome: .answered, fate: .broken) && response.status == 502)
+    }
+
+    @Test func earlyAnswerIsRelayedAlthoughTheBodyWasNotRead() throws {
+        let length = 4_000_000
+        let client = try Client(
+            post(length), body: [UInt8](repeating: 1, count: length), spooled: true)
+        let worker = try FakeWorker()
+        let background = Background {
+            let asked = worker.read(until: { $1 == 4 })
+            worker.send(
+                Says.out("Status: 413\r\nContent-Length: 2\r\n\r\nno", asked.id)
+                    + Says.end(asked.id))
+            return true
+        }
+        let end = relay().run(client.exchange, on: worker.connection)
+        #expect(background.value && end == RelayEnd(outcome: .answered, fate: .broken))
+        let response = client.response()
+        #expect(response.status == 413 && response.text == "no" && !response.isCut)
+    }
+
+    @Test func silentWorkerIsGivenUp() throws {
+        for relay in [relay(silence: 0.2), relay(total: 0.2)] {
+            let (end, response, _) = try ask(try Client(get), relay) { _ in [] }
+            #expect(end.fate == .broken && response.status == 504)
+        }
+    }
+
+    @Test(arguments: [false, true]) func workerIsToldWhenTheClientLeaves(obeys: Bool) throws {
+        let client = try Client(get)
+        let worker = try FakeWorker()
+        let background = Background {
+            let asked = worker.read()
+            let kinds = worker.read(until: { $1 == 2 }).kinds
+            if obeys { worker.send(Says.answer("late", asked.id)) }
+            return kinds
+        }
+        client.leave()
+        let end = relay().run(client.exchange, on: worker.connection)
+        #expect(background.value == [2])
+        #expect(end == RelayEnd(outcome: .answered, fate: obeys ? .reusable : .broken))
+        _ = client.response()
+    }
+
+    @Test func floodOfErrorsLeavesTheAnswerRight() throws {
+        let body = [UInt8](repeating: 0x62, count: 300_000)
+        let (end, response, _) = try ask(try Client(get)) { asked in
+            let noise = Says.content(.stderr, [UInt8](repeating: 0x1b, count: 60_000), asked.id)
+            var stream = Says.out("X: y\r\n\r\n", asked.id)
+            for start in stride(from: 0, to: body.count, by: 10_000) {
+                stream += noise + Says.out(Array(body[start..<start + 10_000]), asked.id)
+            }
+            return stream + Says.end(asked.id)
+        }
+        #expect(end.fate == .reusable && response.body == body)
+    }
+
+    @Test func fieldTooLongForARecordIs431() throws {
+        let client = try Client(
+            "GET /\(String(repeating: "a", count: 100)) HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.exchange.route.scriptFilename = [UInt8](repeating: 0x61, count: 66_000)
+        let worker = try FakeWorker()
+        let end = relay().run(client.exchange, on: worker.connection)
+        #expect(end == RelayEnd(outcome: .answered, fate: .reusable))
+        #expect(client.response().status == 431)
+    }
+
+    @Test func localRedirectIsTheCallersToFollow() throws {
+        let client = try Client(get)
+        let (end, response, _) = try ask(client) {
+            Says.out("Location: /other?x\r\n\r\nignored", $0.id) + Says.end($0.id)
+        }
+        #expect(end == RelayEnd(outcome: .redirect(path: Array("/other?x".utf8)), fate: .reusable))
+        #expect(response.head.isEmpty)
+    }
+
+    @Test func mortiseWorkerIsSentTheHeadAndMayWriteToTheAccessLog() throws {
+        let client = try Client(get)
+        client.exchange.route.settings = [("GREETING", "hello"), ("COLOUR", "")]
+        let (end, response, asked) = try ask(client, relay(isWorker: true)) {
+            Says.out("Status: 200 OK\r\n\r\n", $0.id)
+                + Says.content(.accessLog, [1, 0xf4] + Array("note".utf8), $0.id) + Says.end($0.id)
+        }
+        #expect(end.fate == .reusable && response.status == 200)
+        #expect(client.exchange.logNote == Array("note".utf8))
+        #expect(asked.params["MORTISE_HEAD"] == get && asked.params["HTTP_X_ONE"] == nil)
+        #expect(asked.params["MORTISE_SETTINGS"] == "GREETING,COLOUR")
+        #expect(asked.params["GREETING"] == "hello" && asked.params["COLOUR"] == "")
+    }
+}

@@ -1,0 +1,231 @@
+// A client and a worker made of socket pairs and threads.
+// SPDX-License-Identifier: Apache-2.0
+
+import Exchange
+import ExtensionHost
+import Handlers
+import Platform
+import Synchronization
+
+/// Something done on a thread of its own; `value` waits for it.
+final class Background<Value: Sendable>: Sendable {
+    private let result = Mutex<Value?>(nil)
+
+    init(_ body: @escaping @Sendable () -> Value) {
+        do {
+            try Thread.start(named: "peer") {
+                self.result.withLock { [value = body()] in $0 = value }
+            }
+        } catch {
+            fatalError("\(error)")
+        }
+    }
+
+    var value: Value {
+        while true {
+            if let value = result.withLock({ $0 }) { return value }
+            Thread.sleep(milliseconds: 1)
+        }
+    }
+}
+
+final class NoOwner: ExchangeOwner {
+    func schedule(_ exchange: HTTPExchange) {}
+}
+
+/// An exchange over a socket pair, and the client that reads its answer.
+final class Client {
+    let exchange: HTTPExchange
+    let owner = NoOwner()
+    private let near: Int32
+    private let far: Int32
+    private let received: Background<[UInt8]>
+
+    /// `request` is a head; the body is held in memory, or in a file when `spooled`.
+    init(_ request: String, body: [UInt8] = [], spooled: Bool = false) throws {
+        let log = ErrorLog()
+        _ = log.open(path: "/dev/null")
+        exchange = HTTPExchange(
+            limits: ExchangeLimits(responseBuffer: 1 << 20, sendTimeout: 20), errorLog: log)
+        let pair = try Socket.pair()
+        near = pair.0
+        far = pair.1
+        let socket = pair.1
+        Files.setNonBlocking(pair.0)
+        exchange.begin(
+            owner: owner, socket: pair.0, remote: .ipv4(0x7f00_0001, port: 4711),
+            local: .ipv4(0x7f00_0001, port: 8080))
+        var parser = RequestParser()
+        let bytes = Array(request.utf8)
+        _ = try parser.parse(bytes.span, into: exchange.request)
+        let limit = spooled ? 0 : 8 << 20
+        try body.span.withUnsafeBytes { [exchange] in
+            try exchange.body.append($0, memoryLimit: limit, folder: "/tmp")
+        }
+        received = Background {
+            var all: [UInt8] = []
+            var room = [UInt8](repeating: 0, count: 65536)
+            while case .bytes(let count) = room.withUnsafeMutableBytes({
+                Socket.receive(socket, into: $0)
+            }) { all += room[..<count] }
+            return all
+        }
+    }
+
+    /// The client goes away without a word.
+    func leave() { Socket.shutdownBoth(far) }
+
+    /// Everything the client was sent, once the exchange is over.
+    func response() -> Response {
+        while exchange.flush() == .blocked { Thread.sleep(milliseconds: 1) }
+        Socket.shutdownWrite(near)
+        defer { closeDescriptor(near); closeDescriptor(far) }
+        return Response(received.value, isCut: exchange.isCut)
+    }
+}
+
+/// A response taken apart: enough of HTTP for what the server itself writes.
+struct Response: Equatable {
+    var status = 0
+    var head = ""
+    var body: [UInt8] = []
+    var isCut: Bool
+
+    init(_ bytes: [UInt8], isCut: Bool) {
+        self.isCut = isCut
+        guard let length = ResponseHead.length(in: bytes.span) else { return }
+        head = String(decoding: bytes[..<length], as: UTF8.self)
+        status = Int(head.dropFirst(9).prefix(3)) ?? 0
+        guard head.contains("Transfer-Encoding: chunked") else {
+            body = Array(bytes[length...])
+            return
+        }
+        var decoder = ChunkedDecoder()
+        var cursor = length
+        while case .data(let range) = try? decoder.next(bytes.span, &cursor) {
+            body += bytes[range]
+        }
+        if !decoder.isDone { self.isCut = true }
+    }
+
+    var text: String { String(decoding: body, as: UTF8.self) }
+}
+
+/// What a worker was asked.
+struct Asked: Sendable, Equatable {
+    var id: UInt16 = 0
+    var params: [String: String] = [:]
+    var body: [UInt8] = []
+    /// The types of the records, in order, equal neighbours once.
+    var kinds: [UInt8] = []
+}
+
+/// The far end of a worker connection, to be as good or as evil as a test wants.
+final class FakeWorker: Sendable {
+    let connection: WorkerConnection
+    let socket: Int32
+
+    init() throws {
+        let pair = try Socket.pair()
+        connection = WorkerConnection(id: 1, pid: 77, pool: 0, socket: Descriptor(owning: pair.0))
+        socket = pair.1
+    }
+
+    func close() { Socket.shutdownBoth(socket) }
+
+    func send(_ bytes: [UInt8]) {
+        var sent = 0
+        while sent < bytes.count {
+            let result = bytes.withUnsafeBytes {
+                Socket.send(socket, UnsafeRawBufferPointer(rebasing: $0[sent...]))
+            }
+            guard case .bytes(let count) = result else { return }
+            sent += count
+        }
+    }
+
+    /// Reads records until `isEnough`, or until the server is gone; `each` sees every piece of the body.
+    func read(
+        until isEnough: (Asked, UInt8) -> Bool = { $1 == 5 && $0.kinds.last == 5 },
+        each: (ArraySlice<UInt8>) -> Void = { _ in }
+    ) -> Asked {
+        var asked = Asked()
+        var decoder = FastCGIDecoder()
+        var header = FastCGIHeader(type: 0, requestID: 0, contentLength: 0, paddingLength: 0)
+        var params: [UInt8] = []
+        var room = [UInt8](repeating: 0, count: 65536)
+        while case .bytes(let count) = room.withUnsafeMutableBytes({
+            Socket.receive(socket, into: $0)
+        }) {
+            let bytes = Array(room[..<count])
+            var offset = 0
+            while let step = try? decoder.next(bytes.span, &offset) {
+                switch step {
+                case .begin(let next):
+                    header = next
+                    asked.id = next.requestID
+                    if asked.kinds.last != next.type { asked.kinds.append(next.type) }
+                case .content(let range):
+                    if header.kind == .params { params += bytes[range] }
+                    if header.kind == .stdin {
+                        asked.body += bytes[range]
+                        each(bytes[range])
+                    }
+                case .end:
+                    if header.kind == .params, header.contentLength == 0 {
+                        asked.params = Self.pairs(params)
+                    }
+                    let isEnd = header.contentLength == 0
+                    if isEnd, isEnough(asked, header.type) { return asked }
+                }
+            }
+        }
+        return asked
+    }
+
+    private static func pairs(_ bytes: [UInt8]) -> [String: String] {
+        var reader = FastCGIPairs()
+        var found: [String: String] = [:]
+        while let pair = try? reader.next(in: bytes.span) {
+            found[String(decoding: bytes[pair.name], as: UTF8.self)] =
+                String(decoding: bytes[pair.value], as: UTF8.self)
+        }
+        return found
+    }
+}
+
+/// Records as a worker writes them.
+enum Says {
+    static func out(_ text: String, _ id: UInt16) -> [UInt8] { out(Array(text.utf8), id) }
+
+    static func out(_ bytes: [UInt8], _ id: UInt16) -> [UInt8] {
+        var record: [UInt8] = []
+        FastCGI.appendContent(bytes.span, .stdout, id: id, to: &record)
+        return record
+    }
+
+    static func empty(_ kind: FastCGI.Kind, _ id: UInt16) -> [UInt8] {
+        var record: [UInt8] = []
+        FastCGI.appendEmpty(kind, id: id, to: &record)
+        return record
+    }
+
+    static func content(_ kind: FastCGI.Kind, _ bytes: [UInt8], _ id: UInt16) -> [UInt8] {
+        var record: [UInt8] = []
+        FastCGI.appendContent(bytes.span, kind, id: id, to: &record)
+        return record
+    }
+
+    static func end(
+        _ id: UInt16, _ status: FastCGI.ProtocolStatus = .requestComplete, application: UInt32 = 0
+    ) -> [UInt8] {
+        var record: [UInt8] = []
+        FastCGI.appendEnd(status, applicationStatus: application, id: id, to: &record)
+        return record
+    }
+
+    /// A whole good answer.
+    static func answer(_ text: String, _ id: UInt16) -> [UInt8] {
+        out("Content-Type: text/plain\r\n\r\n\(text)", id) + empty(.stdout, id) + end(id)
+    }
+}
