@@ -72,7 +72,7 @@ final class ProbeHost {
             worker.send("called")
             client.send(worker.next() ?? "gone")
         case "begin":
-            UInt64(rest).map { workers[$0]?.send("called") }
+            if let id = UInt64(rest) { workers[id]?.send("sleep") }
             client.send("begun")
         case "release":
             let parts = rest.split(separator: " ")

@@ -24,7 +24,7 @@ enum SupervisionProbe {
     }
 }
 
-/// Accepts on descriptor 0, and answers each line with its process number.
+/// Accepts on descriptor 0, and answers each line with its process number; "sleep" a minute later.
 enum ProbeWorker {
     static func run() -> Never {
         while true {
@@ -32,7 +32,10 @@ enum ProbeWorker {
                 let connection = try? Socket.accept(0)
             else { continue }
             let lines = LineConnection(connection.socket)
-            while let line = lines.next() { lines.send("\(line) by \(Exit.processNumber)") }
+            while let line = lines.next() {
+                if line == "sleep" { Thread.sleep(milliseconds: 60_000) }
+                lines.send("\(line) by \(Exit.processNumber)")
+            }
         }
     }
 }

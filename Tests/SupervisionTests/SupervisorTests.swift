@@ -24,15 +24,26 @@ struct SupervisorTests {
         let server = try RunningSupervisor()
         let before = try server.waitForWorkers(2)
         let host = server.ask("pid")
-        // One is in the middle of a request that will never be answered.
-        _ = server.ask("release \(before[1].id) idle")
-        _ = try server.waitForWorkers(2)
         _ = server.ask("crash")
         // The connection waits in the queue of the listener that never closed.
         let next = server.ask("pid")
         #expect(next != nil && next != host)
         let after = try server.waitForWorkers(2)
         #expect(Set(after.map(\.pid)) == Set(before.map(\.pid)))
+        for worker in after {
+            #expect(server.ask("call \(worker.id)") == "called by \(worker.pid)")
+        }
+        #expect(server.stop() == .exited(code: 0))
+    }
+
+    @Test func workerThatIsBusyForADeadHostIsReplacedAndTheIdleOneKept() throws {
+        let server = try RunningSupervisor()
+        let before = try server.waitForWorkers(2)
+        _ = server.ask("begin \(before[0].id)")
+        _ = server.ask("crash")
+        #expect(server.waitUntil { !RunningSupervisor.isAlive(before[0].pid) })
+        let after = try server.waitForWorkers(2)
+        #expect(after.contains { $0.pid == before[1].pid })
         for worker in after {
             #expect(server.ask("call \(worker.id)") == "called by \(worker.pid)")
         }
@@ -187,6 +198,7 @@ struct SupervisorTests {
 
     @Test func cannotStartSaysWhyAndWhatToDo() throws {
         let server = try RunningSupervisor()
+        #expect(server.ask("pid") != nil)
         let second = try RunningSupervisor(sharing: server)
         #expect(second.waitForEnd() == .exited(code: 1))
         #expect(
