@@ -107,9 +107,16 @@ let package = Package(
                 "Handlers", "ExtensionHost", "Exchange", "Configuration", "Control", "Platform",
             ],
             swiftSettings: strict),
+        // A supervisor, host and worker that do as a test tells them; runs beside the tests.
+        .executableTarget(
+            name: "SupervisionProbe",
+            dependencies: ["Supervision", "Control", "Configuration", "Platform"],
+            path: "Tests/SupervisionProbe", swiftSettings: strict),
         .testTarget(
             name: "SupervisionTests",
-            dependencies: ["Supervision", "Control", "Configuration", "Platform"],
+            dependencies: [
+                "SupervisionProbe", "Supervision", "Control", "Configuration", "Platform",
+            ],
             swiftSettings: strict),
         // Runs the built program; nothing of it is linked here.
         .testTarget(name: "EndToEndTests", path: "Tests/EndToEnd"),

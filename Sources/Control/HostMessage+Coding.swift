@@ -34,7 +34,9 @@ extension HostMessage {
         case .wantWorker: self = .wantWorker(pool: try reader.index())
         case .releaseWorker:
             let id: UInt64 = try reader.number()
-            guard let reason = ReleaseReason(rawValue: try reader.number()) else { throw .malformed }
+            guard let reason = ReleaseReason(rawValue: try reader.number()) else {
+                throw .malformed
+            }
             self = .releaseWorker(id: id, reason: reason)
         case .startScript:
             let id: UInt64 = try reader.number()

@@ -158,7 +158,8 @@ package final class WorkerPool: Sendable {
         for waiting in expired.late {
             waiting.exchange.fail(
                 status: 503,
-                reason: "waited \(queueTimeout) s for a worker of pool \(name); raise processes.max",
+                reason:
+                    "waited \(queueTimeout) s for a worker of pool \(name); raise processes.max",
                 retryAfter: 1)
             waiting.exchange.complete()
         }

@@ -95,7 +95,9 @@ package final class ChildProcess {
     private func wait(keep: Bool) -> End? {
         var killed: Int32 = 0
         var status: Int32 = 0
-        guard cplatform_wait_handle(handle.number, keep ? 1 : 0, &killed, &status) == 1 else { return nil }
+        guard cplatform_wait_handle(handle.number, keep ? 1 : 0, &killed, &status) == 1 else {
+            return nil
+        }
         return killed != 0 ? .killed(signal: status) : .exited(code: status)
     }
 }

@@ -8,3 +8,8 @@ package enum Exit {
     /// here; what it registered for the end must not keep the process from leaving.
     package static func now(_ code: Int32) -> Never { _exit(code) }
 }
+
+extension Exit {
+    /// This process's number, for names and messages.
+    package static var processNumber: Int32 { getpid() }
+}

@@ -18,4 +18,18 @@ extension Files {
         let resolved = try realPath(folder)
         return (resolved == "/" ? "" : resolved) + path[slash...]
     }
+
+    /// The names in a folder, without "." and ".."; none when it cannot be read.
+    package static func names(in folder: String) -> [String] {
+        guard let stream = opendir(folder) else { return [] }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if name != "." && name != ".." { names.append(name) }
+        }
+        return names
+    }
 }

@@ -14,7 +14,8 @@ package struct PrivateFolder: Sendable {
         for parent in parents {
             var pattern = Array("\(parent)/\(prefix)XXXXXX".utf8CString)
             if cplatform_make_private_folder(&pattern) == 0 {
-                path = String(decoding: pattern.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+                path = String(
+                    decoding: pattern.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
                 return
             }
             failure = .last("mkdtemp")
@@ -29,15 +30,7 @@ package struct PrivateFolder: Sendable {
 
     /// Removes the folder and the files directly in it.
     package func remove() {
-        if let folder = opendir(path) {
-            while let entry = readdir(folder) {
-                let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-                }
-                if name != "." && name != ".." { unlink("\(path)/\(name)") }
-            }
-            closedir(folder)
-        }
+        for name in Files.names(in: path) { unlink("\(path)/\(name)") }
         rmdir(path)
     }
 
@@ -69,7 +62,9 @@ package enum ProgramSearch {
     }
 
     private static func isProgram(_ path: String) -> Bool {
-        guard let status = try? Files.status(path: path), status.kind == .regular else { return false }
+        guard let status = try? Files.status(path: path), status.kind == .regular else {
+            return false
+        }
         return access(path, X_OK) == 0
     }
 }

@@ -67,7 +67,9 @@ struct StartRate: Sendable, Equatable {
     }
 
     private mutating func fill(_ now: Instant) {
-        if let filled { tokens = min(burst, tokens + max(0, now.seconds(since: filled)) * perSecond) }
+        if let filled {
+            tokens = min(burst, tokens + max(0, now.seconds(since: filled)) * perSecond)
+        }
         filled = now
     }
 }

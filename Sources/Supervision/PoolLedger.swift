@@ -300,7 +300,9 @@ struct PoolLedger: Sendable {
         if worker.hasStarted {
             actions.append(.log("a worker was still busy for a host that has gone; it is replaced"))
         } else {
-            fail("did not accept a connection within \(Self.age(limits.startTimeout))", now, &actions)
+            fail(
+                "did not accept a connection within \(Self.age(limits.startTimeout))", now, &actions
+            )
             refuse(now, &actions)
         }
     }

@@ -33,7 +33,9 @@ struct ReloadPlan: Equatable {
             let place = old.listeners.firstIndex(of: listener)
             listeners.append(place.map { .keep($0) } ?? .bind(listener))
         }
-        closedListeners = old.listeners.indices.filter { !new.listeners.contains(old.listeners[$0]) }
+        closedListeners = old.listeners.indices.filter {
+            !new.listeners.contains(old.listeners[$0])
+        }
         for pool in new.pools {
             let place = old.pools.firstIndex { $0.name == pool.name }
             if let place, Self.sameProcesses(old, old.pools[place], new, pool) {

@@ -83,7 +83,8 @@ extension SupervisorLoop {
             // A host that has just died cannot be written to: its end will be logged by its handle.
             if host.process.end() == nil {
                 log.log(
-                    .error, "host \(host.process.pid) does not take messages (\(error)); it is killed")
+                    .error,
+                    "host \(host.process.pid) does not take messages (\(error)); it is killed")
             }
             kill(host)
         }
@@ -239,7 +240,8 @@ extension SupervisorLoop {
         let wait = hostStart!.seconds(since: now)
         let next = wait > 0 ? "in \(PoolLedger.age(wait))" : "now"
         log.log(
-            .error, "host \(host.process.pid) \(reason) \(age) after its start; another starts \(next)")
+            .error,
+            "host \(host.process.pid) \(reason) \(age) after its start; another starts \(next)")
     }
 
     private func noteDeparture(of host: HostProcess, _ end: ProcessEnd) {

@@ -71,7 +71,8 @@ extension SupervisorLoop {
         }
     }
 
-    private func start(_ command: WorkerCommand, _ id: UInt64) throws(SystemError) -> WorkerProcess {
+    private func start(_ command: WorkerCommand, _ id: UInt64) throws(SystemError) -> WorkerProcess
+    {
         let path = "\(folder.path)/w\(id)"
         let listener = try Socket.listen(.unix(path), blocking: true)
         let ends = try Files.pipe()

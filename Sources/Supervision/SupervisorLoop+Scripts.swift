@@ -11,7 +11,8 @@ extension SupervisorLoop {
     static let mostScripts = 4096
 
     func startScript(_ id: UInt64, _ script: Script, _ host: HostProcess, _ descriptors: [Int32]) {
-        guard host.scripts[id] == nil, host.scripts.count < Self.mostScripts, phase != .ending else {
+        guard host.scripts[id] == nil, host.scripts.count < Self.mostScripts, phase != .ending
+        else {
             return tell(host, .scriptFailed(id: id, code: SystemError.tryAgain))
         }
         var start = ProcessStart(program: script.program, arguments: script.arguments)

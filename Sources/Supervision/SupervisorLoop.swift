@@ -104,7 +104,9 @@ final class SupervisorLoop {
         hostStart = .now
         while true {
             act(on: .now)
-            if phase == .ending && hosts.isEmpty && livingPools.isEmpty && abandoned.isEmpty { break }
+            if phase == .ending && hosts.isEmpty && livingPools.isEmpty && abandoned.isEmpty {
+                break
+            }
             if let event = poller.wait(milliseconds: deadline.pollTimeout()) {
                 handle(watches[event.token])
             }
@@ -173,7 +175,9 @@ final class SupervisorLoop {
         let now = Instant.now
         var deadline = Instant.never
         for pool in livingPools.values { deadline = min(deadline, pool.ledger.deadline(now: now)) }
-        for due in [hostStart, spareStart, orphanSweep] { if let due { deadline = min(deadline, due) } }
+        for due in [hostStart, spareStart, orphanSweep] {
+            if let due { deadline = min(deadline, due) }
+        }
         for host in hosts.values {
             switch host.state {
             case .starting(let until), .leaving(let until): deadline = min(deadline, until)

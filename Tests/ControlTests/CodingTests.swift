@@ -75,7 +75,8 @@ struct CodingTests {
     /// What decodes at all must be what its own bytes say: nothing traps, nothing is read twice.
     @Test func changedBytesAreRefusedOrMeanExactlyThemselves() {
         var random = Steady(state: 0x9e37_79b9_7f4a_7c15)
-        let seeds = Self.hostMessages.map { $0.encoded() } + Self.supervisorMessages.map { $0.encoded() }
+        let seeds =
+            Self.hostMessages.map { $0.encoded() } + Self.supervisorMessages.map { $0.encoded() }
         for _ in 0..<60_000 {
             var bytes = seeds.randomElement(using: &random)!
             for _ in 0...Int.random(in: 0..<4, using: &random) {
@@ -87,7 +88,9 @@ struct CodingTests {
                 default: if bytes.count > 1 { bytes.remove(at: place) }
                 }
             }
-            if let message = try? HostMessage(decoding: bytes) { #expect(message.encoded() == bytes) }
+            if let message = try? HostMessage(decoding: bytes) {
+                #expect(message.encoded() == bytes)
+            }
             if let message = try? SupervisorMessage(decoding: bytes) {
                 #expect(message.encoded() == bytes)
             }

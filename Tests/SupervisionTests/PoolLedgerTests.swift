@@ -169,7 +169,11 @@ struct PoolLedgerTests {
         #expect(actions.first == .kill(1))
         #expect(
             actions.contains {
-                if case .deny(10, let reason, _) = $0 { reason.contains("did not accept") } else { false }
+                if case .deny(10, let reason, _) = $0 {
+                    reason.contains("did not accept")
+                } else {
+                    false
+                }
             })
     }
 

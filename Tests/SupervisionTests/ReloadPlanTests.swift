@@ -68,7 +68,9 @@ struct WorkerOutputTests {
             }
         }
         feed("one\r\ntw", Instant(nanoseconds: 0))
-        feed("o\n\n" + String(repeating: "x", count: WorkerOutput.longestLine + 1), Instant(nanoseconds: 0))
+        feed(
+            "o\n\n" + String(repeating: "x", count: WorkerOutput.longestLine + 1),
+            Instant(nanoseconds: 0))
         #expect(lines == ["one", "two", String(repeating: "x", count: WorkerOutput.longestLine)])
         feed(String(repeating: "\nflood", count: 1000), Instant(nanoseconds: 0))
         #expect(lines.count == 100)
