@@ -95,6 +95,9 @@ let package = Package(
         extensionTarget("echo", libraries: ["crypto"]),
         extensionTarget("counter"),
         extensionTarget("upload", libraries: ["crypto"]),
+
+        // The real program over real sockets; it is found beside the tests, not linked.
+        .testTarget(name: "EndToEndTests", path: "Tests/EndToEnd", swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11
