@@ -119,7 +119,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         // Runs the built program; nothing of it is linked here.
-        .testTarget(name: "EndToEndTests", path: "Tests/EndToEnd"),
+        .testTarget(name: "EndToEndTests", path: "Tests/EndToEnd", swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11

@@ -48,12 +48,12 @@ extension EndToEndTests {
                 #expect(try server.get("/hello").text == "Hello, world\n")
                 let host = try #require(server.host)
                 let echo = try server.get("/echo").text
-                #expect(echo.contains("\"inProcess\": 1"))
+                #expect(echo.contains("\"inProcess\": 0,"))
                 #expect(echo.contains("\"pid\": \(host.pid),"))
             }
         }
 
-        @Test func theOtherExtensionRunsInFourWorkers() throws {
+        @Test func theOtherExtensionRunsInWorkers() throws {
             try withExample { server in
                 let workers = Set(server.children(running: " worker ").map(\.pid))
                 let pids = Locked<Set<Int32>>([])
@@ -70,7 +70,7 @@ extension EndToEndTests {
                 let report = load.wait()
                 #expect(report.answered == [200: 400])
                 #expect(report.wrong.isEmpty)
-                #expect(pids.current.count == 4)
+                #expect(pids.current.count > 1)
                 #expect(!workers.isEmpty)
             }
         }
