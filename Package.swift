@@ -95,6 +95,24 @@ let package = Package(
         extensionTarget("echo", libraries: ["crypto"]),
         extensionTarget("counter"),
         extensionTarget("upload", libraries: ["crypto"]),
+
+        // Tests, a target beside each room, and the whole program over real sockets.
+        .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: strict),
+        .testTarget(name: "ExchangeTests", dependencies: ["Exchange"], swiftSettings: strict),
+        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
+        .testTarget(name: "ControlTests", dependencies: ["Control"], swiftSettings: strict),
+        .testTarget(
+            name: "HandlersTests",
+            dependencies: [
+                "Handlers", "ExtensionHost", "Exchange", "Configuration", "Control", "Platform",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "SupervisionTests",
+            dependencies: ["Supervision", "Control", "Configuration", "Platform"],
+            swiftSettings: strict),
+        // Runs the built program; nothing of it is linked here.
+        .testTarget(name: "EndToEndTests", path: "Tests/EndToEnd"),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11

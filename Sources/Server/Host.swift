@@ -12,11 +12,9 @@ import Platform
 package enum Host {
     /// Serves until the supervisor says stop or is gone; the exit code.
     ///
-    /// - Parameters:
-    ///   - controlDescriptor: The socket to the supervisor.
-    ///   - builtInExtensionFolder: Where extensions are looked for last.
-    package static func run(controlDescriptor: Int32, builtInExtensionFolder: String) -> Int32 {
-        let link = SupervisorLink(MessageSocket(Descriptor(owning: controlDescriptor)))
+    /// - Parameter builtInExtensionFolder: Where extensions are looked for last.
+    package static func run(builtInExtensionFolder: String) -> Int32 {
+        guard let link = try? SupervisorLink.inherited() else { return 1 }
         guard let start = link.waitForStart() else { return 0 }
         do throws(HostFailure) {
             let settings = try settings(of: start, builtInExtensionFolder)

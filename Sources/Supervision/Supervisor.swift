@@ -65,14 +65,15 @@ package enum Supervisor {
 struct ConfigurationFailure: Error, Equatable {
     var lines: [String]
 
-    /// The text and what it means.
+    /// What the host is given: the text with the probes' verdicts; and what it means.
     static func read(
         _ options: Supervisor.Options
     ) throws(ConfigurationFailure) -> ([UInt8], Settings) {
         let path = options.absolutePath
         let bytes: [UInt8]
         do throws(SystemError) {
-            bytes = try Files.contents(of: Files.open(path, .readOnly).number)
+            let file = try Files.open(path, .readOnly)
+            bytes = try Files.contents(of: file.number)
         } catch {
             throw ConfigurationFailure(lines: ["configuration \(path) cannot be read: \(error)"])
         }
@@ -80,10 +81,12 @@ struct ConfigurationFailure: Error, Equatable {
             throw ConfigurationFailure(lines: ["configuration \(path) is not UTF-8 text"])
         }
         do throws(ConfigurationErrors) {
-            let settings = try ConfigurationFile.load(
+            var settings = try ConfigurationFile.load(
                 text: text, name: options.configurationPath, folder: options.folder,
                 builtInExtensionFolder: options.builtInExtensionFolder)
-            return (bytes, settings)
+            ExtensionProbe(programPath: options.programPath).examine(&settings)
+            // The host gets both: the text, and after a NUL, which no YAML holds, the verdicts.
+            return (bytes + [0] + Array(settings.verdictText.utf8), settings)
         } catch {
             throw ConfigurationFailure(lines: error.all.map(\.description))
         }

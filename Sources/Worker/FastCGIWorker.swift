@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import ExtensionHost
-import Platform
+package import Platform
 
 /// Serves FastCGI on a listening socket, normally descriptor 0 (FastCGI §2.2): one connection at a time,
 /// one request at a time, so that the extension may be as little thread-safe as it likes.

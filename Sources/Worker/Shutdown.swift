@@ -1,7 +1,7 @@
 // How a worker stops: between two requests, never within one.
 // SPDX-License-Identifier: Apache-2.0
 
-import Platform
+package import Platform
 import Synchronization
 
 /// The wish to stop, and whom it has to wake.

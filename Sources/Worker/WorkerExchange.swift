@@ -73,7 +73,8 @@ final class WorkerExchange: ExtensionExchange {
         params.appendHead(to: &head)
         parser.reset()
         do throws(RequestError) {
-            if try parser.parse(head.span, into: request) == nil {
+            let bytes = head
+            if try parser.parse(bytes.span, into: request) == nil {
                 refuse(status: 400, "the request's variables make no complete head")
             }
         } catch {

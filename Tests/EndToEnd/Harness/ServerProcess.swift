@@ -86,9 +86,16 @@ final class ServerProcess: Sendable {
     /// The processes below the supervisor.
     var children: [ProcessTree.Entry] { ProcessTree.descendants(of: process.pid) }
 
-    /// The one threaded server process below the supervisor: `mortise host`. The newest, if several.
+    /// The host that serves: the newest, when one before it is still leaving.
     var host: ProcessIdentity? { hosts.max { $0.started < $1.started } }
-    var hosts: [ProcessIdentity] { children(running: " host ") }
+
+    /// The hosts that hold the listening socket; a spare host, which waits for its turn, does not.
+    var hosts: [ProcessIdentity] {
+        let listening = ProcessTree.listeningSockets(port: port)
+        return children(running: " host ").filter {
+            !ProcessTree.sockets(of: $0.pid).isDisjoint(with: listening)
+        }
+    }
 
     func children(running part: String) -> [ProcessIdentity] {
         children.filter { " \($0.command) ".contains(part) }.map(\.identity)

@@ -1,0 +1,53 @@
+// mortise check FILE.yaml
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Configuration
+import Platform
+
+struct CheckCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Check a configuration and everything it needs.",
+        discussion: """
+            Reads the file, loads every extension in a process of its own, and looks for the programs and \
+            folders it names. Nothing is started or changed.
+            """)
+
+    @Argument(help: ArgumentHelp("The configuration.", valueName: "file.yaml"))
+    var file: String
+
+    func run() throws {
+        var (configuration, settings) = try Commands.load { () throws(ConfigurationText.Failure) in
+            try ConfigurationText.ofFile(file)
+        }
+        for index in settings.extensions.indices {
+            settings.extensions[index].verdict = Probe.verdict(of: settings.extensions[index])
+        }
+        let problems = Needs(settings).missing()
+        for problem in problems { Terminal.complain("\(configuration.name): \(problem)") }
+        guard problems.isEmpty else { throw ExitCode.failure }
+        Terminal.say(Self.summary(configuration.name, settings))
+    }
+
+    private static func summary(_ name: String, _ settings: Settings) -> String {
+        let counts = [
+            count(settings.listeners.count, "listener"), count(settings.sites.count, "site"),
+            count(settings.extensions.count, "extension"),
+            count(settings.pools.count - settings.extensions.count, "pool"),
+        ]
+        let homes = settings.extensions.map { entry in
+            let pool = settings.pools[entry.pool]
+            let home =
+                entry.verdict?.home == .inProcess
+                ? "called in the server"
+                : "isolated in \(count(pool.maximum, "process", "processes"))"
+            return "\n  extension \(entry.name): \(home), \(entry.verdict?.path ?? entry.library)"
+        }
+        return "\(name): good; \(counts.joined(separator: ", "))" + homes.joined()
+    }
+
+    private static func count(_ number: Int, _ one: String, _ many: String? = nil) -> String {
+        "\(number) \(number == 1 ? one : many ?? one + "s")"
+    }
+}

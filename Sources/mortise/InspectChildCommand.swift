@@ -1,0 +1,16 @@
+// mortise inspect-child FILE.so: shows the extension, and dies of it if that is how it is.
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import ExtensionHost
+
+struct InspectChildCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inspect-child",
+        abstract: "Load an extension here and show it, for 'mortise inspect'.",
+        shouldDisplay: false)
+
+    @Argument var file: String
+
+    func run() throws { throw ExitCode(Inspection.run(file)) }
+}

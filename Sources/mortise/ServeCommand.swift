@@ -1,0 +1,67 @@
+// mortise serve [FILE.yaml|FILE.so|FOLDER]
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Configuration
+import Platform
+import Supervision
+
+struct ServeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve a configuration, an extension or a folder.",
+        discussion: """
+            A configuration is served as it is written. An extension answers every path of one site. A \
+            folder is served by its site.yaml; without one its files are, PHP scripts by php-cgi and \
+            those of a folder cgi-bin as CGI.
+
+            SIGHUP reads the configuration anew, SIGUSR1 opens the log files anew, SIGTERM finishes the \
+            requests in flight and stops.
+            """)
+
+    @Argument(
+        help: ArgumentHelp(
+            "What to serve; without it site.yaml of this folder.", valueName: "file|folder"))
+    var what: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where to listen when there is no configuration file (default: \(StarterText.listen)).",
+            valueName: "address"))
+    var listen: String?
+
+    func run() throws {
+        let (configuration, _) = try Commands.load { () throws(ConfigurationText.Failure) in
+            try ConfigurationText.of(what, listen: listen)
+        }
+        if case .file = configuration.origin, listen != nil {
+            throw ValidationError("'--listen' has no meaning beside a configuration file.")
+        }
+        let code: Int32
+        do {
+            code = try serve(configuration)
+        } catch {
+            Terminal.complain("\(error)")
+            throw ExitCode.failure
+        }
+        // 2 of the supervisor: the configuration changed and broke since it was read above.
+        throw code == 2 ? ExitCode.configuration : ExitCode(code)
+    }
+
+    private func serve(_ configuration: ConfigurationText) throws(SystemError) -> Int32 {
+        let folder = try Commands.programFolder()
+        switch configuration.origin {
+        case .file(let path):
+            return Supervisor.run(
+                Supervisor.Options(configurationPath: path, builtInExtensionFolder: folder))
+        case .made:
+            // The supervisor reads files, and reads them again: an unnamed one in memory will do.
+            let file = try Files.memory(named: "mortise-configuration").take()
+            try Commands.write(configuration.text, to: file)
+            return Supervisor.run(
+                Supervisor.Options(
+                    configurationPath: "/proc/self/fd/\(file)",
+                    builtInExtensionFolder: folder))
+        }
+    }
+}

@@ -1,2 +1,0 @@
-import Server
-_ = Host.run(controlDescriptor: 3, builtInExtensionFolder: "/")

@@ -1,0 +1,2 @@
+# The parts of the benchmark programs.
+# SPDX-License-Identifier: Apache-2.0

@@ -1,0 +1,163 @@
+// CGI scripts, real ones, and how each of their ends is answered.
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Control
+import Exchange
+import ExtensionHost
+import Handlers
+import Platform
+import Synchronization
+import Testing
+
+/// Starts /bin/sh with a text of the test's, whatever script was asked for.
+private final class ShellStarter: ScriptStarter {
+    private let text: String
+    let started = Mutex<Script?>(nil)
+    private let endFlag = Atomic<Bool>(false)
+    var isEnded: Bool { endFlag.load(ordering: .relaxed) }
+
+    init(_ text: String) { self.text = text }
+
+    func start(_ script: Script, stdin: Int32, stdout: Int32, stderr: Int32) -> ScriptRun? {
+        started.withLock { $0 = script }
+        let run = ScriptRun(id: 1) { _ in self.endFlag.store(true, ordering: .relaxed) }
+        var start = ProcessStart(program: "/bin/sh", arguments: ["sh", "-c", text])
+        start.environment = script.environment
+        start.folder = "/"
+        start.descriptors = [stdin, stdout, stderr]
+        start.endsWithParent = false
+        do {
+            let child = try ChildProcess(start)
+            run.note(.running(pid: child.pid))
+            try Thread.start(named: "starter") { self.watch(child, run) }
+        } catch {
+            return nil
+        }
+        return run
+    }
+
+    private func watch(_ child: ChildProcess, _ run: ScriptRun) {
+        while Socket.wait(child.handle.number, for: .readable, milliseconds: 5).isEmpty {
+            if isEnded { child.signalGroup(.kill) }
+        }
+        while !isEnded, let end = child.end() {
+            switch end {
+            case .exited(let code): run.note(.ended(.exited(code: code)))
+            case .killed(let signal): run.note(.ended(.killed(signal: signal)))
+            }
+            Thread.sleep(milliseconds: 5)
+        }
+        child.signalGroup(.kill)
+        _ = child.reap()
+    }
+}
+
+/// A starter that starts nothing.
+private struct NoStarter: ScriptStarter {
+    var code: Int32?
+    func start(_ script: Script, stdin: Int32, stdout: Int32, stderr: Int32) -> ScriptRun? {
+        guard let code else { return nil }
+        let run = ScriptRun(id: 1) { _ in }
+        run.note(.failed(code: code))
+        return run
+    }
+}
+
+private func answer(
+    _ client: Client, _ starter: any ScriptStarter, program: String = "/srv/cgi-bin/a.cgi",
+    _ change: (inout Settings.CGI) -> Void = { _ in }
+) -> (outcome: RelayOutcome, response: Response) {
+    var settings = Settings.CGI()
+    change(&settings)
+    client.exchange.route.scriptFilename = Array(program.utf8)
+    let outcome = CGIHandler(settings, starter: starter).run(client.exchange)
+    return (outcome, client.response())
+}
+
+@Suite(.timeLimit(.minutes(1))) struct CGIHandlerTests {
+    let get = "GET /cgi-bin/a.cgi?x+y HTTP/1.1\r\nHost: a\r\nProxy: evil\r\nX-One: 1\r\n\r\n"
+
+    @Test(arguments: [false, true]) func scriptReadsTheBodyAndAnswers(spooled: Bool) throws {
+        let body = (0..<100_000).map { UInt8($0 % 251) }
+        let client = try Client(
+            "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n", body: body,
+            spooled: spooled)
+        let starter = ShellStarter("echo 'Status: 201 Made'; echo 'Content-Type: a/b'; echo; cat")
+        let (outcome, response) = answer(client, starter)
+        #expect(outcome == .answered && response.status == 201 && !response.isCut)
+        #expect(response.body == body)
+        #expect(starter.isEnded)
+    }
+
+    @Test func environmentIsBuiltFromZero() throws {
+        let starter = ShellStarter("echo 'X: y'; echo; echo \"$0 $# $QUERY_STRING $HTTP_X_ONE\"")
+        let (_, response) = answer(try Client(get), starter) {
+            $0.environment = [Settings.Setting(name: "OWN", value: "yes")]
+            $0.interpreter = "/usr/bin/perl"
+        }
+        #expect(response.text == "sh 0 x+y 1\n")
+        let script = try #require(starter.started.withLock { $0 })
+        #expect(script.program == "/usr/bin/perl" && script.folder == "/srv/cgi-bin")
+        #expect(script.arguments == ["/usr/bin/perl", "/srv/cgi-bin/a.cgi"])
+        let names = script.environment.map {
+            String(decoding: $0.prefix { $0 != UInt8(ascii: "=") }, as: UTF8.self)
+        }
+        #expect(Set(names).isSuperset(of: ["OWN", "PATH", "GATEWAY_INTERFACE", "SCRIPT_FILENAME"]))
+        #expect(!names.contains("HTTP_PROXY") && !names.contains("HOME"))
+    }
+
+    @Test(
+        arguments: [
+            ("exit 3", 502, false), ("kill -9 $$", 502, false), ("echo no head", 502, false),
+            ("printf 'X: y\\n'", 502, false), ("printf 'Status: 99\\n\\n'", 502, false),
+            ("printf 'X: y\\n\\npart'; kill -9 $$", 200, true),
+            ("printf 'Content-Length: 9\\n\\npart'", 200, true),
+            ("printf 'X: y\\n\\nwhole'; exit 3", 200, false), ("sleep 20", 504, false),
+            ("printf 'X: y\\n\\npart'; sleep 20", 200, true),
+            // Somebody else holds the output when the script has ended.
+            ("printf 'X: y\\n\\nwhole'; sleep 20 &", 200, false),
+            ("printf 'X: y\\n\\n'; head -c 3000000 /dev/zero >&2; echo whole", 200, false),
+        ])
+    func endOfAScriptIsAnswered(text: String, status: Int, isCut: Bool) throws {
+        let (outcome, response) = answer(try Client(get), ShellStarter(text)) { $0.timeout = 3 }
+        #expect(outcome == .answered && response.status == status && response.isCut == isCut)
+        if text.contains("whole") { #expect(response.text.hasPrefix("whole")) }
+    }
+
+    @Test func scriptThatCannotRunIsNeverSilence() throws {
+        #expect(answer(try Client(get), NoStarter(code: 8)).response.status == 500)
+        let nobody = answer(try Client(get), NoStarter(code: nil)).response
+        #expect(nobody.status == 503 && nobody.head.contains("Retry-After: "))
+        let full = answer(try Client(get), ShellStarter("exit")) { $0.concurrency = 0 }.response
+        #expect(full.status == 503 && full.head.contains("Retry-After: "))
+    }
+
+    @Test func scriptMayWriteTheWholeResponseItself() throws {
+        let text =
+            "printf 'HTTP/1.1 203 Mine\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n5\\r\\nhello\\r\\n'; "
+        let whole = answer(
+            try Client(get), ShellStarter(text + "printf '0\\r\\n\\r\\n'"), program: "/c/nph-a.cgi")
+        #expect(whole.response.status == 203 && whole.response.text == "hello")
+        #expect(!whole.response.isCut)
+        let cut = answer(try Client(get), ShellStarter(text), program: "/c/nph-a.cgi")
+        #expect(cut.response.isCut)
+        let parsed = answer(
+            try Client(get), ShellStarter("printf 'X: y\\n\\n'"), program: "/c/nph-a.cgi")
+        #expect(parsed.response.status == 502)
+    }
+
+    @Test func localRedirectIsTheCallersToFollow() throws {
+        let (outcome, response) = answer(
+            try Client(get), ShellStarter("printf 'Location: /b?c\\n\\n'"))
+        #expect(outcome == .redirect(path: Array("/b?c".utf8)) && response.head.isEmpty)
+    }
+
+    @Test func scriptEndsWhenTheClientLeaves() throws {
+        let client = try Client(get)
+        client.leave()
+        let starter = ShellStarter("sleep 20")
+        _ = answer(client, starter)
+        #expect(starter.isEnded)
+    }
+}
