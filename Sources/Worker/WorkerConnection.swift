@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Exchange
-import Platform
+internal import Platform
 
 /// A request's begin: its id, and whether the connection outlives it.
 struct WorkerBegin {
