@@ -93,4 +93,23 @@ struct LoadingTests {
         #expect(text.contains("TerminateExtension") && text.contains("libc.so.6"))
         #expect(text.contains("not declared") && text.contains("worker processes"))
     }
+
+    @Test func aLoadedCopySurvivesItsOriginalAndAChangedFileIsAnotherExtension() throws {
+        let folder = try PrivateFolder(prefix: "mortise-test-", in: ["/tmp"])
+        defer { folder.remove() }
+        func load(_ word: String, into path: String) throws -> LoadedExtension {
+            let compiled = try CompiledExtension(
+                "DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *e) { say(e, \"<\(word)>\"); return 1; }"
+            )
+            let file = try Files.open(compiled.path, .readOnly)
+            try CompiledExtension.write(try Files.contents(of: file.number), to: path)
+            return try LoadedExtension.load(path: path, name: word, copies: folder.path)
+        }
+        let path = folder.path + "/original.so"
+        let first = try load("first", into: path)
+        try CompiledExtension.write([], to: path)
+        #expect(first.answer().text == "<first>")
+        let second = try load("second", into: path)
+        #expect(first.answer().text == "<first>" && second.answer().text == "<second>")
+    }
 }

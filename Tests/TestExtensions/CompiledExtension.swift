@@ -66,7 +66,7 @@ package final class CompiledExtension {
     package static func run(_ command: [String]) throws {
         var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) }
         arguments.append(nil)
-        defer { arguments.forEach { free($0) } }
+        defer { for argument in arguments { free(argument) } }
         var pid: pid_t = 0
         let code = posix_spawnp(&pid, command[0], nil, nil, arguments, environ)
         guard code == 0 else { throw SystemError("posix_spawnp", code: code) }
