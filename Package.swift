@@ -18,6 +18,14 @@ func extensionTarget(_ name: String, folder: String? = nil, libraries: [String] 
         linkerSettings: libraries.map { .linkedLibrary($0) })
 }
 
+/// What a program that loads extensions offers them.
+let exportsForExtensions: [LinkerSetting] = [
+    .unsafeFlags([
+        "-Xlinker", "--export-dynamic-symbol=GetLastError",
+        "-Xlinker", "--export-dynamic-symbol=SetLastError",
+    ])
+]
+
 let package = Package(
     name: "mortise",
     products: [
@@ -82,12 +90,7 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict,
-            linkerSettings: [
-                .unsafeFlags([
-                    "-Xlinker", "--export-dynamic-symbol=GetLastError",
-                    "-Xlinker", "--export-dynamic-symbol=SetLastError",
-                ])
-            ]),
+            linkerSettings: exportsForExtensions),
 
         // Extensions shipped with the server.
         extensionTarget("hello"),
@@ -112,6 +115,18 @@ let package = Package(
             name: "SupervisionProbe",
             dependencies: ["Supervision", "Control", "Configuration", "Platform"],
             path: "Tests/SupervisionProbe", swiftSettings: strict),
+        // Compiles the extensions that tests need.
+        .target(
+            name: "TestExtensions", dependencies: ["Platform"], path: "Tests/TestExtensions",
+            swiftSettings: strict),
+        .testTarget(
+            name: "ExtensionHostTests",
+            dependencies: ["ExtensionHost", "TestExtensions", "Exchange", "Platform"],
+            swiftSettings: strict, linkerSettings: exportsForExtensions),
+        .testTarget(
+            name: "WorkerTests",
+            dependencies: ["Worker", "ExtensionHost", "TestExtensions", "Exchange", "Platform"],
+            swiftSettings: strict, linkerSettings: exportsForExtensions),
         .testTarget(
             name: "SupervisionTests",
             dependencies: [

@@ -58,17 +58,17 @@ struct Call: @unchecked Sendable {
         _ exchange: any ExtensionExchange, _ block: UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>
     ) {
         let request = exchange.request
+        let head = request.bytes
         scratch.removeAll(keepingCapacity: true)
-        let method = appendString(request.bytes[request.methodName.range])
-        let query = appendString(request.bytes[request.query.range])
+        let method = appendString(head, request.methodName)
+        let query = appendString(head, request.query)
         let pathInfo = scratch.count
         _ = exchange.append(.pathInfo, to: &scratch)
         scratch.append(0)
         let translated = scratch.count
         _ = exchange.append(.pathTranslated, to: &scratch)
         scratch.append(0)
-        let contentType = appendString(
-            request.bytes[(request.value(of: "content-type") ?? .none).range])
+        let contentType = appendString(head, request.value(of: "content-type") ?? .none)
         let strings = memory.copyStrings(scratch)
         block.pointee.lpszMethod = strings + method
         block.pointee.lpszQueryString = strings + query
@@ -77,9 +77,11 @@ struct Call: @unchecked Sendable {
         block.pointee.lpszContentType = strings + contentType
     }
 
-    private mutating func appendString(_ bytes: ArraySlice<UInt8>) -> Int {
+    private mutating func appendString(_ head: [UInt8], _ slice: Request.Slice) -> Int {
         let start = scratch.count
-        scratch.append(contentsOf: bytes)
+        head.withUnsafeBufferPointer {
+            scratch.append(contentsOf: UnsafeBufferPointer(rebasing: $0[slice.range]))
+        }
         scratch.append(0)
         return start
     }

@@ -99,7 +99,14 @@ final class CallSlot: Sendable {
     /// The deadline has passed: refuses all callbacks from now on, and ends the call unless a thread is
     /// inside a callback; that thread then ends it on its way out.
     func revoke(_ generation: UInt64) -> Bool {
-        revoked.store(generation, ordering: .sequentiallyConsistent)
+        // Generations only grow, and so does the mark: a late revocation of an ended call changes nothing.
+        var seen = revoked.load(ordering: .relaxed)
+        while seen < generation {
+            let (exchanged, original) = revoked.weakCompareExchange(
+                expected: seen, desired: generation, ordering: .sequentiallyConsistent)
+            if exchanged { break }
+            seen = original
+        }
         return endRevoked(generation)
     }
 

@@ -9,8 +9,6 @@ struct LoadFailure {
     let path: String
 
     /// A regular file that the dynamic loader can map without harm to this process.
-    func checkFile() throws(ExtensionError) { _ = try readFile() }
-
     func readFile() throws(ExtensionError) -> ELFFile {
         let file = try openFile()
         do throws(ELFProblem) {
@@ -40,7 +38,10 @@ struct LoadFailure {
         return status.size
     }
 
-    func open() throws(ExtensionError) -> SharedObject {
+    /// Loads the copy, or the file itself without one.
+    func open(_ copy: String?) throws(ExtensionError) -> SharedObject {
+        // A copy may stand where nothing may be mapped as code (a file system mounted noexec).
+        if let copy, let object = try? SharedObject(path: copy) { return object }
         do throws(SharedObjectError) {
             return try SharedObject(path: path)
         } catch {

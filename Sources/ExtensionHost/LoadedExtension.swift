@@ -36,12 +36,14 @@ package final class LoadedExtension: Sendable {
     /// Loads an extension: checks the file, resolves its symbols, calls GetExtensionVersion.
     ///
     /// The extension's own code runs in this: do it first in a process that may die of it.
+    /// `copies` is a folder of the server's own: the extension is loaded from a copy there, named by its
+    /// content, so that overwriting or truncating the original later hurts nobody.
     package static func load(
-        path: String, name: String
+        path: String, name: String, copies: String? = nil
     ) throws(ExtensionError) -> LoadedExtension {
         let failure = LoadFailure(name: name, path: path)
-        try failure.checkFile()
-        let object = try failure.open()
+        let file = try failure.readFile()
+        let object = try failure.open(copies.flatMap { file.privateCopy(of: path, in: $0) })
         let entryPoints = try EntryPoints(object, failure)
         return try LoadedExtension(name: name, path: path, entryPoints, failure)
     }

@@ -70,3 +70,22 @@ extension SystemError {
     /// The path names nothing: ENOENT or ENOTDIR.
     package var isNotFound: Bool { code == ENOENT || code == ENOTDIR }
 }
+
+extension Files {
+    /// Writes a new file under a name of its own, mode 0500, then gives it its name: nobody ever sees a
+    /// part of it (man 2 rename).
+    package static func place(_ bytes: [UInt8], at path: String) throws(SystemError) {
+        let draft = "\(path).\(getpid())"
+        unlink(draft)
+        let file = try open(draft, [.writeOnly, .create, .exclusive], mode: 0o500)
+        let written = bytes.withUnsafeBytes { all in
+            Result { () throws(SystemError) in try writeAll(file.number, all) }
+        }
+        guard case .success = written, rename(draft, path) == 0 else {
+            let failure = SystemError.last("rename")
+            unlink(draft)
+            try written.get()
+            throw failure
+        }
+    }
+}

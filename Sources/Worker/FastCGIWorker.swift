@@ -15,6 +15,8 @@ package struct FastCGIWorker {
         package var settings: [(name: String, value: String)] = []
         /// Seconds after which a PENDING request is ended with 504.
         package var requestTimeout = 300.0
+        /// A folder for private copies of the extension; nil loads it from where it is.
+        package var copies: String?
         package init() {}
     }
 
@@ -47,7 +49,8 @@ package struct FastCGIWorker {
                         + "that hands it one, such as mortise, spawn-fcgi or systemd")
                 return 1
             }
-            let loaded = try LoadedExtension.load(path: library, name: name)
+            let loaded = try LoadedExtension.load(
+                path: library, name: name, copies: options.copies)
             try shutdown.watch(signals.descriptor.number)
             try FastCGIWorker(loaded, options, shutdown).serve(listener)
             loaded.terminate()

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Exchange
-import Platform
+internal import Platform
 
 /// A request's begin: its id, and whether the connection outlives it.
 struct WorkerBegin {
@@ -68,7 +68,9 @@ final class WorkerConnection {
             if !hasInput && decoder.isBetweenRecords {
                 guard waitForInput() else { return nil }
             }
-            guard case .begin(let header) = next() else { return nil }
+            guard let step = next() else { return nil }
+            // Else the rest of a record that the last request left unread.
+            guard case .begin(let header) = step else { continue }
             if header.requestID == 0 {
                 guard answerManagement(header) else { return nil }
             } else if header.kind == .beginRequest {

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Exchange
-import Platform
+internal import Platform
 
 extension WorkerExchange {
     /// Bytes that are collected before they are sent.

@@ -3,7 +3,7 @@
 
 import Exchange
 internal import ExtensionHost
-import Platform
+internal import Platform
 
 /// An exchange that an extension in a worker answers; one object serves all requests of a connection.
 final class WorkerExchange: ExtensionExchange {

@@ -153,8 +153,8 @@ typedef DWORD(WINAPI *PFN_GETEXTENSIONTHREADSAFETY)(void);
 #define HSE_REQ_DONE_WITH_SESSION 4
 #define HSE_REQ_END_RESERVED 1000
 /// Turns a URL path into a path of the file system below the site's root. buffer: In the URL, out the path.
-/// size: In room, out length without the NUL. FALSE: ERROR_INSUFFICIENT_BUFFER with the size needed, NUL
-/// included; ERROR_FILE_NOT_FOUND the site has no root, or the path leaves it.
+/// size: In room in bytes; out bytes of the path, or needed (ERROR_INSUFFICIENT_BUFFER), NUL included.
+/// FALSE: also ERROR_FILE_NOT_FOUND, the site has no root, or the path leaves it.
 #define HSE_REQ_MAP_URL_TO_PATH (HSE_REQ_END_RESERVED + 1)
 /// Appends to the query in the access log. buffer: text, NUL-terminated.
 #define HSE_APPEND_LOG_PARAMETER (HSE_REQ_END_RESERVED + 3)
