@@ -105,7 +105,8 @@ package final class AccessLog: Sendable {
         }
         tell(event)
         if let failure {
-            errors.log(.error, "access log \(path) cannot be opened anew, goes on as before: \(failure)")
+            errors.log(
+                .error, "access log \(path) cannot be opened anew, goes on as before: \(failure)")
         }
     }
 

@@ -153,11 +153,16 @@ struct FastCGIConversation {
         if tainted { isTainted = true }
     }
 
-    /// The connection broke before any byte of an answer.
+    /// The connection broke before the end of the answer.
+    ///
+    /// Rationale: a foreign program may leave after so many requests of its own counting (php-cgi after
+    /// 500) in the moment the next one is sent. What it had not read is asked again, if asking twice is
+    /// harmless (RFC 9110 §9.2.1). A mortise worker never leaves so: one that is gone has crashed.
     mutating func lost(_ reason: String, wasUnread: Bool) {
         let method = exchange.request.method
         let isRepeatable =
-            (method == .get || method == .head || method == .options) && exchange.body.length == 0
+            (method == .get || method == .head || method == .options)
+            && exchange.body.length == 0 && !relay.isWorker
         if phase == .open, !receivedAnything, !exchange.headSent,
             !sentAnything || wasUnread && isRepeatable
         {

@@ -29,15 +29,13 @@ package enum FileResolver {
         return false
     }
 
-    /// For a mapping like "/cgi-bin/*": the first file below `prefix`. True as above.
+    /// For a mapping like "/cgi-bin/*": the first file below `prefix`, which is "/cgi-bin" or, for
+    /// everything, empty. True as above.
     package static func resolve(
         _ path: Span<UInt8>, below prefix: [UInt8], site: ServedSite, into route: inout Route
     ) -> Bool {
-        var start = prefix.count
-        while start > 0 && prefix[start - 1] == slash { start -= 1 }
-        guard path.count > start + 1, path[start] == slash, isBelow(path, Array(prefix[..<start])) else {
-            return false
-        }
+        guard path.count > prefix.count, isBelow(path, prefix) else { return false }
+        let start = prefix.count
         var end = start
         while let next = endOfSegment(path, from: end) {
             end = next

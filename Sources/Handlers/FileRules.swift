@@ -10,8 +10,9 @@ package struct FileRules: Sendable {
     package let index: [[UInt8]]
     /// Endings of file names that belong to another handler, in the order of the mappings.
     package let claims: [Claim]
-    /// Paths, with everything below, that belong to another handler: "/cgi-bin".
-    package let prefixes: [[UInt8]]
+    /// Paths, with everything below, that belong to a program ("/cgi-bin"), or as documents to nobody
+    /// else ("/cgi-bin/pictures"), in the order of the mappings.
+    private let prefixes: [Prefix]
 
     package struct Claim: Sendable {
         /// ".php"
@@ -20,35 +21,68 @@ package struct FileRules: Sendable {
         package let mapping: Int
     }
 
+    private struct Prefix: Sendable {
+        let path: [UInt8]
+        let mapping: Int
+        let isDocuments: Bool
+    }
+
     package init(_ site: Settings.Site) {
         var claims: [Claim] = []
-        var prefixes: [[UInt8]] = []
-        for (number, mapping) in site.handlers.enumerated() where mapping.target != .files {
-            switch mapping.pattern {
-            case .suffix(let suffix): claims.append(Claim(suffix: Array(suffix.utf8), mapping: number))
-            case .prefix(let prefix): prefixes.append(Self.folder(prefix))
+        var prefixes: [Prefix] = []
+        for (number, mapping) in site.handlers.enumerated() {
+            switch (mapping.pattern, mapping.target) {
+            case (.suffix, .files): continue
+            case (.suffix(let suffix), _):
+                claims.append(Claim(suffix: Array(suffix.utf8), mapping: number))
+            case (.prefix(let path), let target):
+                let isDocuments = target == .files
+                guard isDocuments || Self.isProgram(target) else { continue }
+                prefixes.append(
+                    Prefix(path: Self.folder(path), mapping: number, isDocuments: isDocuments))
             }
         }
         index = site.index.map { Array($0.utf8) }
         self.claims = claims
-        self.prefixes = prefixes.filter { !$0.isEmpty }
+        self.prefixes = prefixes
     }
 
-    /// The mapping whose files have that name's ending, upper and lower case told apart.
-    package func mapping(of name: Span<UInt8>) -> Int? {
-        for claim in claims where hasSuffix(name, claim.suffix) { return claim.mapping }
+    /// Whether the handler's program is a file of the site, so that its source could be asked for.
+    private static func isProgram(_ target: Settings.Mapping.Target) -> Bool {
+        switch target {
+        case .cgi, .pool: true
+        case .extension, .files, .redirect: false
+        }
+    }
+
+    /// The mapping that the file at `path` belongs to; nil = it is a document.
+    ///
+    /// As in the router the first mapping wins: documents in a folder that is mapped to files before
+    /// "*.php" are documents, and what looks like a program there is never run (`allows` refuses it).
+    package func mapping(of path: Span<UInt8>) -> Int? {
+        let prefix = firstPrefix(of: path)
+        for claim in claims where hasSuffix(path, claim.suffix) {
+            guard let prefix, prefix.mapping < claim.mapping else { return claim.mapping }
+            break
+        }
+        guard let prefix, !prefix.isDocuments else { return nil }
+        return prefix.mapping
+    }
+
+    private func firstPrefix(of path: Span<UInt8>) -> Prefix? {
+        for prefix in prefixes where isBelow(path, prefix.path) { return prefix }
         return nil
     }
 
     /// Whether the file at that path may be sent as it is.
     ///
     /// Refused are files and folders whose names begin with a dot (but for "/.well-known", RFC 8615),
-    /// shared objects, editors' backups, and whatever another handler claims, in any case of letters:
-    /// a program's source must not leave the server because its handler did not run (CVE-2008-1111).
+    /// shared objects, editors' backups, and whatever a program claims, in any case of letters: its
+    /// source must not leave the server because its handler did not run (CVE-2008-1111).
     package func allows(_ path: Span<UInt8>) -> Bool {
         if isHidden(path, upTo: path.count) { return false }
         for claim in claims where hasSuffixIgnoringCase(path, claim.suffix) { return false }
-        for prefix in prefixes where isBelow(path, prefix) { return false }
+        if let prefix = firstPrefix(of: path), !prefix.isDocuments { return false }
         return !isProgramOrBackup(path)
     }
 
@@ -71,7 +105,7 @@ func isHidden(_ path: Span<UInt8>, upTo end: Int) -> Bool {
     return false
 }
 
-/// Whether the path is `prefix` or lies below it, as segments.
+/// Whether the path is `prefix`, which has no slash at its end, or lies below it, as segments.
 func isBelow(_ path: Span<UInt8>, _ prefix: [UInt8]) -> Bool {
     guard path.count >= prefix.count else { return false }
     for index in prefix.indices where path[index] != prefix[index] { return false }

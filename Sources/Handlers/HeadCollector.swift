@@ -9,9 +9,6 @@ struct HeadCollector: Sendable {
 
     mutating func reset() { bytes.removeAll(keepingCapacity: true) }
 
-    /// Whether anything has come.
-    var isEmpty: Bool { bytes.isEmpty }
-
     /// Takes the next bytes: how many of them were the head's, nil when the head is not complete.
     mutating func take(
         _ next: Span<UInt8>, _ rules: ResponseHead.Rules, into head: inout ResponseHead

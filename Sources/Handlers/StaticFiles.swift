@@ -40,10 +40,12 @@ package enum StaticFiles {
         for name in rules.index {
             switch Files.find(path.span, name.span, beneath: site.rootDescriptor) {
             case .file(let file, let status):
-                if let mapping = rules.mapping(of: name.span) {
-                    takeIndex(exchange, path, name, site)
+                let whole = path + name
+                if let mapping = rules.mapping(of: whole.span) {
+                    _ = FileResolver.take(whole.span, whole.count, site, into: &exchange.route)
                     return .script(mapping: mapping)
                 }
+                guard rules.allows(whole.span) else { continue }
                 return send(exchange, file, status, MediaType.of(path: name.span))
             case .folder: continue
             case .special: continue
@@ -58,14 +60,6 @@ package enum StaticFiles {
         case .special: return refuse(exchange, 404)
         case .failed(let code): return refuse(exchange, FileFailure(code))
         }
-    }
-
-    private static func takeIndex(
-        _ exchange: HTTPExchange, _ path: [UInt8], _ name: [UInt8], _ site: ServedSite
-    ) {
-        _ = FileResolver.take(path.span, path.count, site, into: &exchange.route)
-        exchange.route.scriptName.append(contentsOf: name)
-        exchange.route.scriptFilename.append(contentsOf: name)
     }
 
     /// "/folder?x" to "/folder/?x". The location is built from the decoded path, which has no empty

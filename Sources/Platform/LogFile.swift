@@ -34,7 +34,8 @@ package struct LogFile: ~Copyable, Sendable {
         var done = 0
         while done < bytes.count {
             let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
-            guard Socket.wait(descriptor.number, for: .writable, milliseconds: 0) == .writable else {
+            guard Socket.wait(descriptor.number, for: .writable, milliseconds: 0) == .writable
+            else {
                 break
             }
             guard case .bytes(let count) = writeOnce(Self.piece(of: rest)), count > 0 else { break }

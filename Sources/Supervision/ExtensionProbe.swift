@@ -97,8 +97,8 @@ private final class Probe {
         // The library may have left something running.
         child.signalGroup(.kill)
         switch child.reap() {
-        // The exit codes of `mortise probe`.
-        case .exited(code: 0): declaresThreadSafe = true
+        // The exit codes of `mortise probe`; a library that calls exit(0) gets none of them.
+        case .exited(code: 12): declaresThreadSafe = true
         case .exited(code: 10), .exited(code: 11): break
         case .exited(let code):
             failure = said.isEmpty ? "loading it ended the process with code \(code)" : said

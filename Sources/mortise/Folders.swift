@@ -13,4 +13,9 @@ enum Folders {
         guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
         return String(path[..<slash])
     }
+
+    /// The path from the root; the dynamic linker would look for a name without "/" elsewhere.
+    static func absolute(_ path: String) -> String {
+        (try? Files.absolutePath(path)) ?? path
+    }
 }

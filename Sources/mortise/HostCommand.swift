@@ -9,14 +9,10 @@ struct HostCommand: ParsableCommand {
         commandName: "host", abstract: "The threaded server, started by 'mortise serve'.",
         shouldDisplay: false)
 
+    /// The supervisor's, because the program's file may have been replaced since it started.
+    @Option var extensionFolder: String
+
     func run() throws {
-        let folder: String
-        do {
-            folder = try Commands.programFolder()
-        } catch {
-            Terminal.complain("\(error)")
-            throw ExitCode.failure
-        }
-        throw ExitCode(Host.run(builtInExtensionFolder: folder))
+        throw ExitCode(Host.run(builtInExtensionFolder: extensionFolder))
     }
 }

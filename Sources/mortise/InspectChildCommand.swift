@@ -12,5 +12,9 @@ struct InspectChildCommand: ParsableCommand {
 
     @Argument var file: String
 
-    func run() throws { throw ExitCode(Inspection.run(file)) }
+    /// An exit code of `mortise probe` when the extension can be used.
+    func run() throws {
+        guard Inspection.run(file) == 0 else { throw ExitCode.failure }
+        throw ExitCode(ProbeCommand.Declaration.nothing.rawValue)
+    }
 }

@@ -16,7 +16,8 @@ struct InspectCommand: ParsableCommand {
     func run() throws {
         let result: OwnProgram.Result
         do {
-            result = try OwnProgram.run(["inspect-child", "--", file], seconds: Probe.seconds)
+            result = try OwnProgram.run(
+                ["inspect-child", "--", Folders.absolute(file)], seconds: Probe.seconds)
         } catch {
             Terminal.complain("\(file): \(error)")
             throw ExitCode.failure

@@ -13,10 +13,12 @@ struct ProbeCommand: ParsableCommand {
     @Argument var file: String
 
     /// What an extension that loads declares; 1 = it does not load, and the reason is the last line.
+    ///
+    /// Rationale: none is 0, because a library may call exit(0) while it is loaded.
     enum Declaration: Int32 {
-        case threadSafe = 0
         case notThreadSafe = 10
         case nothing = 11
+        case threadSafe = 12
     }
 
     func run() throws {

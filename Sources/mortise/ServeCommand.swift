@@ -50,18 +50,18 @@ struct ServeCommand: ParsableCommand {
 
     private func serve(_ configuration: ConfigurationText) throws(SystemError) -> Int32 {
         let folder = try Commands.programFolder()
-        switch configuration.origin {
-        case .file(let path):
-            return Supervisor.run(
-                Supervisor.Options(configurationPath: path, builtInExtensionFolder: folder))
-        case .made:
-            // The supervisor reads files, and reads them again: an unnamed one in memory will do.
-            let file = try Files.memory(named: "mortise-configuration").take()
-            try Commands.write(configuration.text, to: file)
-            return Supervisor.run(
-                Supervisor.Options(
-                    configurationPath: "/proc/self/fd/\(file)",
-                    builtInExtensionFolder: folder))
-        }
+        var options = Supervisor.Options(
+            configurationPath: try path(of: configuration), builtInExtensionFolder: folder)
+        options.hostArguments += ["--extension-folder", folder]
+        return Supervisor.run(options)
+    }
+
+    /// The supervisor reads a file, and reads it again at every reload: a made-up text is an unnamed file
+    /// in memory, open as long as the process lives.
+    private func path(of configuration: ConfigurationText) throws(SystemError) -> String {
+        if case .file(let path) = configuration.origin { return path }
+        let file = try Files.memory(named: "mortise-configuration").take()
+        try Commands.write(configuration.text, to: file)
+        return "/proc/self/fd/\(file)"
     }
 }

@@ -43,6 +43,8 @@ struct WorkerCommand: ParsableCommand {
     func run() throws {
         var options = FastCGIWorker.Options()
         options.settings = settings.map { (name: $0.name, value: $0.value) }
-        throw ExitCode(FastCGIWorker.run(library: file, name: name ?? file, options: options))
+        throw ExitCode(
+            FastCGIWorker.run(
+                library: Folders.absolute(file), name: name ?? file, options: options))
     }
 }

@@ -120,7 +120,9 @@ private func answer(
             ("printf 'X: y\\n\\n'; head -c 3000000 /dev/zero >&2; echo whole", 200, false),
         ])
     func endOfAScriptIsAnswered(text: String, status: Int, isCut: Bool) throws {
-        let (outcome, response) = answer(try Client(get), ShellStarter(text)) { $0.timeout = 3 }
+        let (outcome, response) = answer(try Client(get), ShellStarter(text)) {
+            $0.timeout = text.hasSuffix("sleep 20") ? 2 : 30
+        }
         #expect(outcome == .answered && response.status == status && response.isCut == isCut)
         if text.contains("whole") { #expect(response.text.hasPrefix("whole")) }
     }

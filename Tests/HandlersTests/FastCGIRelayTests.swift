@@ -170,6 +170,25 @@ private func ask(
         #expect(again.fate == .reusable && response.text == "late" && asked.body.count == 4)
     }
 
+    /// The worker ends with the request's last bytes unread: only what is safe twice is asked again.
+    @Test(arguments: [(get, false, true), (get, true, false), (post(1), false, false)])
+    func requestThatWasNotReadIsGivenBackWhenThatIsSafe(
+        text: String, isWorker: Bool, isGivenBack: Bool
+    ) throws {
+        let body: [UInt8] = text == get ? [] : [1]
+        let client = try Client(text, body: body)
+        let worker = try FakeWorker()
+        let background = Background {
+            let ready = Socket.wait(worker.socket, for: .readable, milliseconds: 20_000)
+            closeDescriptor(worker.socket)
+            return !ready.isEmpty
+        }
+        let end = relay(isWorker: isWorker).run(client.exchange, on: worker.connection)
+        #expect(background.value)
+        #expect(end == RelayEnd(outcome: isGivenBack ? .retry : .answered, fate: .broken))
+        #expect(client.response().status == (isGivenBack ? 0 : 502))
+    }
+
     @Test func requestThatWasReadIsNeverGivenBack() throws {
         let (end, response, _) = try ask(try Client(get), thenCloses: true) { _ in [] }
         #expect(end == RelayEnd(outcome: .answered, fate: .broken) && response.status == 502)

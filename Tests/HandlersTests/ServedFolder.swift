@@ -1,0 +1,104 @@
+// A site in a temporary folder, and requests for its files over a socket pair.
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Exchange
+import Glibc
+import Handlers
+import Platform
+
+/// A folder with a site's root in it, and beside the root a secret that nobody may get.
+final class ServedFolder {
+    static let secret = "the canary outside the root"
+    let folder: TemporaryFolder
+    let site: ServedSite
+    var settings = Settings.Site(name: "main")
+
+    init() throws {
+        folder = try TemporaryFolder()
+        folder.makeFolder("www")
+        try folder.write("secret.txt", Self.secret)
+        let root = folder.path + "/www"
+        site = ServedSite(
+            name: "main", number: 1, documentRoot: Array(root.utf8),
+            rootDescriptor: try Files.open(root, [.readOnly, .directory]).take())
+        settings.handlers = [
+            .init(pattern: .prefix("/cgi-bin"), target: .cgi(Settings.CGI()), line: 1),
+            .init(pattern: .suffix(".php"), target: .pool(0), line: 2),
+        ]
+    }
+
+    deinit { closeDescriptor(site.rootDescriptor) }
+
+    struct Answer {
+        var head = ""
+        var body = ""
+        /// The mapping that an index file belongs to.
+        var mapping: Int?
+        var scriptFilename = ""
+        var status: Int { Int(head.dropFirst(9).prefix(3)) ?? 0 }
+        func field(_ name: String) -> String? {
+            for line in head.split(separator: "\r\n") where line.hasPrefix(name + ": ") {
+                return String(line.dropFirst(name.count + 2))
+            }
+            return nil
+        }
+    }
+
+    /// What a client gets for that target.
+    func get(_ target: String, _ fields: [String] = [], method: String = "GET") throws -> Answer {
+        let (client, server) = try Socket.pair()
+        defer { closeDescriptor(client) }
+        _ = fcntl(server, F_SETFL, O_NONBLOCK)
+        let exchange = HTTPExchange(
+            limits: ExchangeLimits(responseBuffer: 1 << 20, sendTimeout: 5), errorLog: quiet)
+        exchange.begin(
+            owner: nobody, socket: server, remote: .unix(""), local: .unix(""))
+        let lines = ["\(method) \(target) HTTP/1.1", "Host: x"] + fields + ["", ""]
+        let bytes = Array(lines.joined(separator: "\r\n").utf8)
+        var parser = RequestParser()
+        do {
+            _ = try parser.parse(bytes.span, into: exchange.request)
+        } catch {
+            closeDescriptor(server)
+            return Answer(head: "HTTP/1.1 \(error.status) ")
+        }
+        exchange.route.site = site
+        var answer = Answer()
+        if case .script(let mapping) = StaticFiles.answer(exchange, rules: FileRules(settings)) {
+            answer.mapping = mapping
+            answer.scriptFilename = String(decoding: exchange.route.scriptFilename, as: UTF8.self)
+        }
+        var received: [UInt8] = []
+        while exchange.flush() == .blocked { receive(client, into: &received) }
+        closeDescriptor(server)
+        receive(client, into: &received)
+        exchange.end()
+        let text = String(decoding: received, as: UTF8.self)
+        if let end = text.firstRange(of: "\r\n\r\n") {
+            answer.head = String(text[..<end.lowerBound])
+            answer.body = String(text[end.upperBound...])
+        }
+        return answer
+    }
+
+    private func receive(_ client: Int32, into received: inout [UInt8]) {
+        withUnsafeTemporaryAllocation(byteCount: 65536, alignment: 16) { room in
+            while case .bytes(let count) = Socket.receive(client, into: room, dontWait: true) {
+                received.append(contentsOf: room[..<count])
+            }
+        }
+    }
+}
+
+private final class Nobody: ExchangeOwner {
+    func schedule(_ exchange: HTTPExchange) {}
+}
+
+private let nobody = Nobody()
+
+private let quiet: ErrorLog = {
+    let log = ErrorLog()
+    log.open(path: "/dev/null")
+    return log
+}()
