@@ -40,7 +40,8 @@ struct ExtensionProbe {
             let pipe = try Files.pipe()
             let (read, write) = (pipe.read, pipe.write)
             defer { closeDescriptor(write) }
-            var start = ProcessStart(program: programPath, arguments: ["mortise", "probe", "--", path])
+            var start = ProcessStart(
+                program: programPath, arguments: ["mortise", "probe", "--", path])
             start.environment = BaseEnvironment.variables.map { Array("\($0.0)=\($0.1)".utf8) }
             start.descriptors = [-1, write, write]
             return Probe(path: path, child: try ChildProcess(start), output: read)
@@ -88,7 +89,8 @@ private final class Probe {
             child.signalGroup(.kill)
             _ = Socket.wait(child.handle.number, for: .readable, milliseconds: 1000)
             _ = child.reap()
-            failure = "loading it took too long (5 s): look at its constructors and GetExtensionVersion"
+            failure =
+                "loading it took too long (5 s): look at its constructors and GetExtensionVersion"
             return
         }
         let said = readAll()
@@ -110,7 +112,10 @@ private final class Probe {
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 4096)
         while bytes.count < 16 * 1024 {
-            guard case .bytes(let count) = chunk.withUnsafeMutableBytes({ Files.readPipe(number, into: $0) })
+            guard
+                case .bytes(let count) = chunk.withUnsafeMutableBytes({
+                    Files.readPipe(number, into: $0)
+                })
             else { break }
             bytes.append(contentsOf: chunk[..<count])
         }

@@ -19,7 +19,8 @@ final class HostProcess {
     let id: UInt64
     let process: ChildProcess
     let socket: MessageSocket
-    let started: Instant
+    /// When it was executed; for a spare one, when it got its configuration.
+    var started: Instant
     var state = State.spare
     /// Why it cannot serve, in its own words.
     var complaint: String?

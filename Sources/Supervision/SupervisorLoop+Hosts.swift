@@ -34,6 +34,7 @@ extension SupervisorLoop {
         let host =
             if let spare { spare } else { try executeHost(now) }
         host.state = .starting(until: now.adding(seconds: Self.startPatience))
+        host.started = now
         do throws(SystemError) {
             try host.sendStart(
                 name: name, text: text, listeners: listeners.map { $0.descriptor.number })

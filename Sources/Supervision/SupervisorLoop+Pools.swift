@@ -42,7 +42,10 @@ extension SupervisorLoop {
             if let host = hosts[id], let index = host.index(of: pool) {
                 tell(host, .noWorker(pool: index, reason: reason, retryAfterSeconds: seconds))
             }
-        case .terminate(let id): pool.workers[id]?.process.signal(.terminate)
+        case .terminate(let id):
+            pool.workers[id]?.process.signal(.terminate)
+            // php-cgi takes no notice of the signal while it reads: only the end of the connection ends it.
+            pool.workers[id]?.connection = nil
         case .kill(let id): pool.workers[id]?.process.signalGroup(.kill)
         case .tellEnded(let id, let end, let host):
             if let host = hosts[host] { tell(host, .workerEnded(id: id, end)) }

@@ -19,11 +19,8 @@ extension SupervisorLoop {
     /// SIGHUP. While one reload is under way, any number of further ones are one that follows it.
     func wantReload() {
         guard phase == .serving else { return }
-        if reload != nil || current == nil {
-            reloadIsWanted = true
-        } else {
-            beginReload()
-        }
+        // A server whose host cannot run is the one that needs a new configuration most.
+        if reload == nil { beginReload() } else { reloadIsWanted = true }
     }
 
     private func beginReload() {

@@ -126,7 +126,7 @@ struct SupervisorTests {
         #expect(server.everybody.isEmpty)
     }
 
-    @Test func scriptThatCannotBeStartedIsToldToItsHost() throws {
+    @Test func endOfAScriptIsToldToItsHost() throws {
         let server = try RunningSupervisor()
         _ = server.ask("script exit 5")
         #expect(server.waitUntil { server.ask("heard")?.contains("scriptEnded(id: 1") == true })
@@ -151,6 +151,17 @@ struct SupervisorTests {
             #expect(server.ask("pid") == host)
         }
         #expect(try server.waitForWorkers(2) == workers)
+        #expect(server.stop() == .exited(code: 0))
+    }
+
+    @Test func workingConfigurationReplacesOneWhoseHostAlwaysDies() throws {
+        let server = try RunningSupervisor()
+        #expect(server.ask("pid") != nil)
+        // The host dies again and again, ever later, until the operator acts.
+        for _ in 0..<3 { _ = server.ask("crash") }
+        try server.reload(with: server.text + "\n# changed\n")
+        #expect(server.waitUntil { server.log.contains("the new configuration is in force") })
+        #expect(server.ask("pid") != nil)
         #expect(server.stop() == .exited(code: 0))
     }
 
