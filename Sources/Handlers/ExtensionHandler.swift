@@ -15,12 +15,12 @@ package struct ExtensionHandler: Sendable {
 
     /// Calls the extension on this thread; pending means that it keeps the exchange.
     package func answer(_ exchange: HTTPExchange) -> Outcome {
-        switch library.call(exchange) {
+        // Noted before the call can end on another thread: the object may serve another request then.
+        switch library.call(exchange, whenPending: { exchange.pendingCall = $0 }) {
         case .finished:
             exchange.finish()
             return .done
-        case .pending(let call):
-            exchange.pendingCall = call
+        case .pending:
             return .pending
         }
     }
