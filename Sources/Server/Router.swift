@@ -30,6 +30,7 @@ final class Router: Sendable {
             exchange.refuse(status: 501)
             return false
         case .trace, .connect:
+            exchange.request.refuseKeepAlive()
             exchange.refuse(status: 405, allow: "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH")
             return false
         case .options where exchange.request.path == [UInt8(ascii: "*")]:
@@ -128,7 +129,7 @@ final class Router: Sendable {
         exchange.route.settings = handler.settings
         exchange.route.poolName = handler.pool.name
         let answer = handler.answer(exchange)
-        if let next = answer.next, let owner = next.owner as? Connection { thread.next = owner }
+        if let next = answer.next { thread.runNext(next) }
         if let path = answer.redirect { return .elsewhere(path) }
         return .outcome(answer.outcome)
     }
