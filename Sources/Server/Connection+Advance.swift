@@ -37,7 +37,7 @@ extension Connection {
                 }
             }
             if isDrained { return waitForHead(activity, on: thread) }
-            switch activity.input.receive(from: socket, isDrained: &isDrained) {
+            switch receive(activity) {
             case .bytes: continue
             case .wouldBlock: return waitForHead(activity, on: thread)
             case .end, .failed: return close(on: thread)
@@ -78,6 +78,7 @@ extension Connection {
                 setDeadline(server.timeouts.keepAlive, from: .now)
             }
             endActivity(on: thread)
+            isIdle.store(phase == .idle, ordering: .relaxed)
         } else if phase == .idle {
             phase = .head
             setDeadline(server.timeouts.head, from: .now)
@@ -149,7 +150,7 @@ extension Connection {
                 break
             }
             if isDrained { return .waiting }
-            switch activity.input.receive(from: socket, isDrained: &isDrained) {
+            switch receive(activity) {
             case .bytes: setDeadline(server.timeouts.body, from: .now)
             case .wouldBlock: return .waiting
             case .end, .failed: return close(on: thread)
@@ -221,6 +222,10 @@ extension Connection {
     private func handle(on thread: PoolThread) -> Rest? {
         guard let activity else { return close(on: thread) }
         let exchange = activity.exchange
+        if hasResumed {
+            if let rest = resumed(on: thread) { return rest }
+            guard phase == .handling else { return nil }
+        }
         deadline.store(.max, ordering: .relaxed)
         prepareHold()
         if server.router.handle(exchange, on: thread) == .done {
@@ -238,6 +243,7 @@ extension Connection {
     /// The wait is over and this thread has the turn: a worker is there, or the response is complete.
     func resumed(on thread: PoolThread) -> Rest? {
         ticket.withLock { $0 = nil }
+        prepareHold()
         guard let exchange = activity?.exchange else { return close(on: thread) }
         guard exchange.assignedWorker == nil else { return nil }
         exchange.finish()
@@ -293,7 +299,7 @@ extension Connection {
     private func linger(on thread: PoolThread) -> Rest? {
         guard let activity else { return close(on: thread) }
         while true {
-            switch activity.input.receive(from: socket, isDrained: &isDrained) {
+            switch receive(activity) {
             case .bytes(let count):
                 lingered += count
                 activity.input.removeAll()
@@ -312,6 +318,12 @@ extension Connection {
 
     // MARK: Small things
 
+    private func receive(_ activity: Activity) -> Socket.Transfer {
+        let result = activity.input.receive(from: socket, isDrained: &isDrained)
+        if mayHaveEnded, case .bytes = result { isDrained = false }
+        return result
+    }
+
     func setDeadline(_ seconds: Double, from start: Instant) {
         deadline.store(start.adding(seconds: seconds).nanoseconds, ordering: .relaxed)
     }
@@ -320,6 +332,7 @@ extension Connection {
         let activity = thread.takeActivity()
         activity.exchange.begin(owner: self, socket: socket, remote: remote, local: local)
         self.activity = activity
+        isIdle.store(false, ordering: .relaxed)
         return activity
     }
 

@@ -40,11 +40,11 @@ final class ConnectionTable: @unchecked Sendable {
         for slot in slots { body(slot) }
     }
 
-    /// The connection whose deadline is the nearest among those nobody runs.
+    /// The connection that has waited the longest for another request: its deadline is the nearest.
     func oldestIdle() -> Connection? {
         var oldest: Connection?
         var nearest = Int64.max
-        for slot in slots where slot.isAtRest {
+        for slot in slots where slot.isIdle.load(ordering: .relaxed) && slot.isAtRest {
             let deadline = slot.deadline.load(ordering: .relaxed)
             if deadline < nearest {
                 nearest = deadline
