@@ -128,6 +128,13 @@ let package = Package(
             dependencies: ["Worker", "ExtensionHost", "TestExtensions", "Exchange", "Platform"],
             swiftSettings: strict, linkerSettings: exportsForExtensions),
         .testTarget(
+            name: "ServerTests",
+            dependencies: [
+                "Server", "Handlers", "ExtensionHost", "TestExtensions", "Exchange", "Configuration",
+                "Platform",
+            ],
+            swiftSettings: strict, linkerSettings: exportsForExtensions),
+        .testTarget(
             name: "SupervisionTests",
             dependencies: [
                 "SupervisionProbe", "Supervision", "Control", "Configuration", "Platform",

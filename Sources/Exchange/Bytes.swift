@@ -29,7 +29,9 @@ private struct ByteClass {
     (byte >= 0x20 && byte != 0x7f) || byte == 0x09
 }
 @inline(__always) package func isDigit(_ byte: UInt8) -> Bool { byte &- 0x30 < 10 }
-@inline(__always) package func isHexDigit(_ byte: UInt8) -> Bool { ByteClass.hexDigit.contains(byte) }
+@inline(__always) package func isHexDigit(_ byte: UInt8) -> Bool {
+    ByteClass.hexDigit.contains(byte)
+}
 @inline(__always) package func isAlphanumeric(_ byte: UInt8) -> Bool {
     ByteClass.alphanumeric.contains(byte)
 }

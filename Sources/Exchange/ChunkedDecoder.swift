@@ -39,7 +39,8 @@ package struct ChunkedDecoder: Sendable {
     package var isDone: Bool { state == .done }
 
     /// Decodes from `cursor` on, and moves it past what was used.
-    package mutating func next(_ bytes: Span<UInt8>, _ cursor: inout Int) throws(Malformed) -> Piece {
+    package mutating func next(_ bytes: Span<UInt8>, _ cursor: inout Int) throws(Malformed) -> Piece
+    {
         while true {
             if state == .done { return .end }
             guard cursor < bytes.count else { return .needsMore }

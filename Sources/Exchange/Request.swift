@@ -94,7 +94,9 @@ package final class Request {
         expectsContinue = false
     }
 
-    package func text(_ slice: Slice) -> String { String(decoding: bytes[slice.range], as: UTF8.self) }
+    package func text(_ slice: Slice) -> String {
+        String(decoding: bytes[slice.range], as: UTF8.self)
+    }
 
     package var hasBody: Bool { isChunked || (contentLength ?? 0) > 0 }
 

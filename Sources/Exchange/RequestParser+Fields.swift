@@ -78,7 +78,8 @@ extension RequestParser {
             while cursor < end && (isHexDigit(head[cursor]) || isOne(head[cursor], of: ":.")) {
                 cursor += 1
             }
-            guard cursor < end, head[cursor] == UInt8(ascii: "]"), cursor > range.lowerBound + 2 else {
+            guard cursor < end, head[cursor] == UInt8(ascii: "]"), cursor > range.lowerBound + 2
+            else {
                 throw .bad("an invalid address in brackets as the host")
             }
             cursor += 1
@@ -88,7 +89,9 @@ extension RequestParser {
             }
         }
         let host = range.lowerBound..<cursor
-        guard !host.isEmpty else { throw .bad("the host is empty or has a byte that is not allowed") }
+        guard !host.isEmpty else {
+            throw .bad("the host is empty or has a byte that is not allowed")
+        }
         if cursor < end {
             guard head[cursor] == UInt8(ascii: ":") else {
                 throw .bad("the host has a byte that is not allowed")
@@ -177,7 +180,8 @@ extension RequestParser {
     private static let registeredMethods: [StaticString] = [
         "PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH",
         "QUERY", "MKCALENDAR", "ACL", "BIND", "UNBIND", "REBIND", "CHECKIN", "CHECKOUT", "LABEL",
-        "LINK", "UNLINK", "MERGE", "MKACTIVITY", "MKWORKSPACE", "ORDERPATCH", "UNCHECKOUT", "UPDATE",
+        "LINK", "UNLINK", "MERGE", "MKACTIVITY", "MKWORKSPACE", "ORDERPATCH", "UNCHECKOUT",
+        "UPDATE",
         "VERSION-CONTROL", "BASELINE-CONTROL",
     ]
 }

@@ -60,7 +60,7 @@ package struct RequestParser: Sendable {
     ) throws(RequestError) -> Int? {
         guard let end = try findEnd(bytes) else { return nil }
         // One empty line before the request is ignored (RFC 9112 §2.2).
-        let start = bytes[0] == UInt8(ascii: "\r") ? 2 : 0
+        let start = equals(bytes, 0, "\r\n") ? 2 : 0
         try fill(request, bytes.extracting(start..<end))
         reset()
         return end
@@ -75,13 +75,15 @@ package struct RequestParser: Sendable {
                 index += 1
                 continue
             }
+            // Bounds first, as they are seen first when the bytes come one by one.
+            if lines == 0 && index - lineStart > limits.requestLine + 1 {
+                throw tooLong(bytes, lineStart..<index)
+            }
+            if index >= limits.head { throw RequestError(431, "the head is too large") }
             guard index > lineStart, bytes[index - 1] == UInt8(ascii: "\r") else {
                 throw .bad("a line ends with LF alone")
             }
-            let length = index - 1 - lineStart
-            if lines == 0 && length > limits.requestLine { throw tooLong(bytes, lineStart..<index) }
-            if index >= limits.head { throw RequestError(431, "the head is too large") }
-            let isEmpty = length == 0
+            let isEmpty = index - 1 == lineStart
             lineStart = index + 1
             index += 1
             if isEmpty && lines == 0 {

@@ -77,11 +77,16 @@ extension HTTPExchange {
 
     private func breakOff() -> Flushed {
         isBroken = true
-        output.removeAll(keepingCapacity: true)
+        forgetOutput()
+        return .broken
+    }
+
+    /// Drops what has not been sent; a buffer that has grown large goes back to the system.
+    func forgetOutput() {
+        output.removeAll(keepingCapacity: output.capacity <= 64 * 1024)
         outputStart = 0
         fileLeft = 0
         file = nil
-        return .broken
     }
 
     /// Buffers or sends body bytes as they are.

@@ -26,7 +26,7 @@ extension HTTPExchange {
                 output.append("\r\n")
             }
             if !head.hasServer { output.append("Server: Mortise\r\n") }
-            output.append(contentsOf: head.block)
+            output.append(head.block.span)
             appendFraming(head)
             output.append("\r\n")
             return !isBroken
@@ -48,7 +48,7 @@ extension HTTPExchange {
         if head.reason.isEmpty {
             output.append(reasonPhrase(head.status))
         } else {
-            output.append(contentsOf: head.reason)
+            output.append(head.reason.span)
         }
         output.append("\r\n")
     }

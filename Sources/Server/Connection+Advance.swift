@@ -38,7 +38,7 @@ extension Connection {
                 }
             }
             if isDrained { return waitForHead(activity, on: thread) }
-            switch activity.input.receive(from: socket, isDrained: &isDrained) {
+            switch receive(activity) {
             case .bytes: continue
             case .wouldBlock: return waitForHead(activity, on: thread)
             case .end, .failed: return close(on: thread)
@@ -76,9 +76,10 @@ extension Connection {
         if activity.input.isEmpty {
             // After a response no deadline is set; a new connection has the head's already.
             if deadline.load(ordering: .relaxed) == .max {
-                setDeadline(server.timeouts.keepAlive, from: .now)
+                setDeadline(server.timeouts.keepAlive, from: CoarseClock.now)
             }
             endActivity(on: thread)
+            isIdle.store(phase == .idle, ordering: .relaxed)
         } else if phase == .idle {
             phase = .head
             setDeadline(server.timeouts.head, from: .now)
@@ -91,7 +92,7 @@ extension Connection {
     /// The head is complete: finds the handler, and receives the body if that handler takes one.
     private func route(_ activity: Activity, on thread: PoolThread) -> Rest? {
         let exchange = activity.exchange
-        exchange.started = .now
+        exchange.started = CoarseClock.now
         requests += 1
         if server.isLeaving && !server.canHandOver { exchange.request.refuseKeepAlive() }
         let takesBody = server.router.route(exchange)
@@ -149,7 +150,7 @@ extension Connection {
                 break
             }
             if isDrained { return .waiting }
-            switch activity.input.receive(from: socket, isDrained: &isDrained) {
+            switch receive(activity) {
             case .bytes: setDeadline(server.timeouts.body, from: .now)
             case .wouldBlock: return .waiting
             case .end, .failed: return close(on: thread)
@@ -219,6 +220,10 @@ extension Connection {
     // MARK: The answer
 
     private func handle(_ exchange: HTTPExchange, on thread: PoolThread) -> Rest? {
+        if hasResumed {
+            if let rest = resumed(on: thread) { return rest }
+            guard phase == .handling else { return nil }
+        }
         deadline.store(.max, ordering: .relaxed)
         prepareHold()
         if server.router.handle(exchange, on: thread) == .done {
@@ -236,6 +241,7 @@ extension Connection {
     /// The wait is over and this thread has the turn: a worker is there, or the response is complete.
     func resumed(on thread: PoolThread) -> Rest? {
         ticket.withLock { $0 = nil }
+        prepareHold()
         guard let exchange = activity?.exchange else { return close(on: thread) }
         guard exchange.assignedWorker == nil else { return nil }
         exchange.finish()
@@ -289,7 +295,7 @@ extension Connection {
 
     private func linger(_ activity: Activity, on thread: PoolThread) -> Rest? {
         while true {
-            switch activity.input.receive(from: socket, isDrained: &isDrained) {
+            switch receive(activity) {
             case .bytes(let count):
                 lingered += count
                 activity.input.removeAll()
@@ -308,6 +314,12 @@ extension Connection {
 
     // MARK: Small things
 
+    private func receive(_ activity: Activity) -> Socket.Transfer {
+        let result = activity.input.receive(from: socket, isDrained: &isDrained)
+        if mayHaveEnded, case .bytes = result { isDrained = false }
+        return result
+    }
+
     func setDeadline(_ seconds: Double, from start: Instant) {
         deadline.store(start.adding(seconds: seconds).nanoseconds, ordering: .relaxed)
     }
@@ -316,6 +328,7 @@ extension Connection {
         let activity = thread.takeActivity()
         activity.exchange.begin(owner: self, socket: socket, remote: remote, local: local)
         self.activity = activity
+        isIdle.store(false, ordering: .relaxed)
         return activity
     }
 

@@ -62,6 +62,8 @@ final class Connection: @unchecked Sendable {
     let deadline = Atomic<Int64>(.max)
     /// Counts the slot's connections, so that an event for an earlier one is known.
     let generation = Atomic<UInt32>(0)
+    /// Whether it waits for another request and for nothing else.
+    let isIdle = Atomic<Bool>(false)
     /// The ticket of a PENDING call, for the monitor.
     let ticket = Mutex<PendingTicket?>(nil)
 
@@ -72,6 +74,8 @@ final class Connection: @unchecked Sendable {
     var activity: Activity?
     /// The socket had nothing more to give when last asked.
     var isDrained = false
+    /// The client may have closed its side; that makes no second event after the bytes before it are read.
+    var mayHaveEnded = false
     var requests = 0
     var lingered = 0
 
@@ -86,7 +90,8 @@ final class Connection: @unchecked Sendable {
 
     /// Puts a client's connection into this free slot.
     func open(_ socket: Int32, peer: SocketAddress, local: SocketAddress) {
-        turn.store(Turn.running, ordering: .relaxed)
+        // A thread with an event of the slot's last connection may have the turn, for a few instructions.
+        while !claim() {}
         self.socket = socket
         remote = peer
         self.local = local
@@ -100,6 +105,7 @@ final class Connection: @unchecked Sendable {
     func didClose() {
         generation.wrappingAdd(1, ordering: .releasing)
         deadline.store(.max, ordering: .relaxed)
+        isIdle.store(false, ordering: .relaxed)
         phase = .free
         let socket = socket
         self.socket = -1
@@ -120,7 +126,7 @@ final class Connection: @unchecked Sendable {
     }
 
     /// An event: runs the connection, or tells the thread that does to look again.
-    func ready(on thread: PoolThread, generation expected: UInt32) {
+    func ready(on thread: PoolThread, generation expected: UInt32, hasEnded: Bool) {
         while true {
             let (taken, seen) = turn.compareExchange(
                 expected: Turn.idle, desired: Turn.running, ordering: .acquiring)
@@ -131,10 +137,10 @@ final class Connection: @unchecked Sendable {
             if noted { return }
         }
         guard generation.load(ordering: .relaxed) == expected, phase != .free else {
-            // An event of a connection that has ended since.
-            turn.store(Turn.idle, ordering: .releasing)
-            return
+            // An event of a connection that has ended since; the slot's new one may have noted its own.
+            return releaseTurn()
         }
+        mayHaveEnded = hasEnded
         run(on: thread)
     }
 
@@ -148,6 +154,7 @@ final class Connection: @unchecked Sendable {
             case .waiting:
                 if endTurn() { return }
                 isDrained = false
+                mayHaveEnded = true
             }
         }
     }
@@ -155,6 +162,7 @@ final class Connection: @unchecked Sendable {
     /// Goes on with an exchange that was parked, if its first thread has left it.
     func continueHeld(on thread: PoolThread) {
         guard endHold() else { return }
+        mayHaveEnded = false
         if let rest = resumed(on: thread), rest == .closed { return }
         run(on: thread)
     }
@@ -170,11 +178,16 @@ final class Connection: @unchecked Sendable {
     /// Gives the turn back without having run; an event that came meanwhile is asked for anew.
     func releaseTurn() {
         if endTurn() { return }
-        let socket = socket
-        let token = token
-        let isFree = phase == .free
-        turn.store(Turn.idle, ordering: .releasing)
-        if !isFree { server.rearm(socket, token: token) }
+        if phase == .free { return turn.store(Turn.idle, ordering: .releasing) }
+        passTurn()
+    }
+
+    /// Gives the turn to whatever thread takes the next event: the socket's readiness is reported anew.
+    ///
+    /// Asks for the event first, for without the turn the socket may be closed and its number another's.
+    /// A thread that is so quick that it finds the turn taken notes it, and the event is asked for again.
+    private func passTurn() {
+        repeat { server.rearm(socket, token: token) } while !endTurn()
     }
 
     // MARK: Exchanges that wait without a thread
@@ -191,6 +204,9 @@ final class Connection: @unchecked Sendable {
     func endHold() -> Bool {
         hold.exchange(Hold.resumed, ordering: .acquiringAndReleasing) == Hold.held
     }
+
+    /// Whether a wait has ended and nobody has gone on with the exchange yet.
+    var hasResumed: Bool { hold.load(ordering: .acquiring) == Hold.resumed }
 }
 
 /// A PENDING call that may have to be ended by its deadline.
@@ -203,9 +219,6 @@ extension Connection: ExchangeOwner {
     /// Gives the exchange a thread of the pool: its socket's readiness is reported anew.
     func schedule(_ exchange: HTTPExchange) {
         guard endHold() else { return }
-        let token = token
-        let socket = socket
-        turn.store(Turn.idle, ordering: .releasing)
-        server.rearm(socket, token: token)
+        passTurn()
     }
 }

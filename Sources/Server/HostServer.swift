@@ -86,13 +86,15 @@ final class HostServer: Sendable {
         }
     }
 
-    func dispatch(_ token: UInt64, on thread: PoolThread) {
+    func dispatch(_ token: UInt64, _ events: Poller.Events, on thread: PoolThread) {
         if token & Self.listenerBit != 0 {
             accept(Int(token & ~Self.listenerBit))
             return
         }
         let slot = Int(token & 0x7fff_ffff)
-        connections[slot].ready(on: thread, generation: UInt32(truncatingIfNeeded: token >> 32))
+        connections[slot].ready(
+            on: thread, generation: UInt32(truncatingIfNeeded: token >> 32),
+            hasEnded: events.contains(.peerClosed))
     }
 
     func rearm(_ socket: Int32, token: UInt64) {
@@ -153,13 +155,15 @@ final class HostServer: Sendable {
 
     /// All slots are taken: the connection that has been idle the longest makes room.
     private func makeRoom() -> Connection? {
-        guard let oldest = connections.oldestIdle(), oldest.claim() else { return nil }
-        guard oldest.phase == .idle else {
+        while let oldest = connections.oldestIdle() {
+            guard oldest.claim() else { continue }
+            if oldest.phase == .idle {
+                _ = oldest.close(on: nil)
+                return connections.take()
+            }
             oldest.releaseTurn()
-            return nil
         }
-        _ = oldest.close(on: nil)
-        return connections.take()
+        return nil
     }
 
     func close(_ connection: Connection) {

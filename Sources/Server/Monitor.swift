@@ -19,6 +19,7 @@ struct Monitor {
     mutating func run() {
         while true {
             Thread.sleep(milliseconds: growth.isWatching ? 4 : 20)
+            CoarseClock.tick()
             look(at: .now)
         }
     }

@@ -40,7 +40,7 @@ final class PoolThread: @unchecked Sendable {
             let event = server.poller.wait(milliseconds: isPermanent ? -1 : Self.idleMilliseconds)
             isWaiting.store(false, ordering: .relaxed)
             guard let event else { break }
-            server.dispatch(event.token, on: self)
+            server.dispatch(event.token, event.events, on: self)
         }
         if let spare { server.activities.give(spare) }
         spare = nil

@@ -142,10 +142,14 @@ final class RoutedMapping: Sendable {
             return true
         case .extension, .pool, .redirect, .unavailable:
             let path = exchange.request.path
-            exchange.route.scriptName.append(contentsOf: prefix)
-            exchange.route.pathInfo.append(contentsOf: path[prefix.count...])
+            prefix.withUnsafeBufferPointer { exchange.route.scriptName.append(contentsOf: $0) }
+            path.withUnsafeBufferPointer {
+                exchange.route.pathInfo.append(contentsOf: UnsafeBufferPointer(rebasing: $0[prefix.count...]))
+            }
             if !scriptFilename.isEmpty {
-                exchange.route.scriptFilename.append(contentsOf: scriptFilename)
+                scriptFilename.withUnsafeBufferPointer {
+                    exchange.route.scriptFilename.append(contentsOf: $0)
+                }
             } else {
                 exchange.route.scriptFilename.append(contentsOf: site.documentRoot)
                 exchange.route.scriptFilename.append(contentsOf: prefix)

@@ -1,0 +1,103 @@
+// A server on a loopback port of its own, with one extension and a redirect behind it.
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import ExtensionHost
+import Handlers
+import Platform
+import TestExtensions
+
+@testable import Server
+
+/// What the server under test answers with.
+///
+///     /x?now=TEXT     TEXT, at once
+///     /x?later=TEXT   TEXT, from another thread after HttpExtensionProc has returned
+///     /x?before=TEXT  TEXT, from another thread before it returns HSE_STATUS_PENDING
+///     /x?never        nothing, ever
+///     /x?body         the request's body
+///     /moved          a redirect
+enum Answering {
+    static let library: LoadedExtension = {
+        do {
+            let compiled = try CompiledExtension(source)
+            return try withExtendedLifetime(compiled) {
+                try LoadedExtension.load(path: compiled.path, name: "test")
+            }
+        } catch {
+            fatalError("\(error)")
+        }
+    }()
+
+    private static let source = """
+        static void answer(EXTENSION_CONTROL_BLOCK *ecb) {
+            head(ecb, "200 OK", "Content-Type: text/plain\\r\\n\\r\\n");
+            const char *text = strchr(ecb->lpszQueryString, '=');
+            say(ecb, text ? text + 1 : "nothing");
+        }
+        static void done(EXTENSION_CONTROL_BLOCK *ecb) {
+            DWORD status = HSE_STATUS_SUCCESS;
+            ecb->ServerSupportFunction(ecb->ConnID, HSE_REQ_DONE_WITH_SESSION, &status, NULL, NULL);
+        }
+        static void *soon(void *ecb) { answer(ecb); done(ecb); return NULL; }
+        static void *later(void *ecb) { usleep(2000); return soon(ecb); }
+        DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *ecb) {
+            const char *query = ecb->lpszQueryString;
+            pthread_t thread;
+            if (!strncmp(query, "later", 5)) {
+                if (pthread_create(&thread, NULL, later, ecb)) return HSE_STATUS_ERROR;
+                pthread_detach(thread);
+                return HSE_STATUS_PENDING;
+            }
+            if (!strncmp(query, "before", 6)) {
+                if (pthread_create(&thread, NULL, soon, ecb)) return HSE_STATUS_ERROR;
+                pthread_join(thread, NULL);
+                return HSE_STATUS_PENDING;
+            }
+            if (!strncmp(query, "never", 5)) return HSE_STATUS_PENDING;
+            if (!strncmp(query, "body", 4)) {
+                DWORD size = ecb->cbAvailable;
+                head(ecb, "200 OK", "Content-Type: text/plain\\r\\n\\r\\n");
+                ecb->WriteClient(ecb->ConnID, ecb->lpbData, &size, HSE_IO_SYNC);
+                return HSE_STATUS_SUCCESS;
+            }
+            answer(ecb);
+            return HSE_STATUS_SUCCESS;
+        }
+        """
+}
+
+/// Serves until the process ends: a host's threads are never stopped.
+struct RunningServer {
+    let server: HostServer
+    let address: SocketAddress
+
+    /// Without a listener it only adopts what another server hands over.
+    init(listens: Bool = true, _ change: (inout Settings) -> Void = { _ in }) throws {
+        var settings = Settings()
+        settings.threads.min = 2
+        settings.threads.max = 8
+        settings.limits.connections = 64
+        change(&settings)
+        let log = ErrorLog()
+        log.open(path: "/dev/null")
+        let served = ServedSite(name: "main", number: 1, documentRoot: [], rootDescriptor: -1)
+        let handler = ExtensionHandler(library: Answering.library, settings: [])
+        let mappings = [
+            RoutedMapping(.prefix("/x"), .extension(handler), name: "extension test"),
+            RoutedMapping(
+                .prefix("/moved"), .redirect(status: 302, location: Array("/there".utf8)),
+                name: "redirect"),
+        ]
+        let site = RoutedSite(Settings.Site(name: "main"), served: served, mappings: mappings)
+        var listeners: [Int32] = []
+        if listens { listeners = [try Socket.listen(.ipv4(0x7f00_0001, port: 0)).take()] }
+        server = try HostServer(
+            settings: settings, listeners: listeners,
+            router: Router(sites: [site], pools: []), errorLog: log, accessLog: nil)
+        address = listeners.first.map { Socket.localAddress($0) } ?? .unix("")
+        try server.start()
+    }
+
+    func connect() throws -> Browser { Browser(try Socket.connect(address).take()) }
+}
