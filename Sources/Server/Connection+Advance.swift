@@ -10,15 +10,17 @@ import Platform
 extension Connection {
     /// Goes on from phase to phase until something has to be waited for.
     func advance(on thread: PoolThread) -> Rest {
+        // One reference for the whole turn: counting it anew in each phase would be the dearest thing here.
+        let activity = activity ?? beginActivity(on: thread)
         while true {
             let rest: Rest?
             switch phase {
             case .free: return .closed
-            case .idle, .head: rest = readHead(on: thread)
-            case .body: rest = readBody(on: thread)
-            case .handling: rest = handle(on: thread)
-            case .sending: rest = send(on: thread)
-            case .lingering: rest = linger(on: thread)
+            case .idle, .head: rest = readHead(activity, on: thread)
+            case .body: rest = readBody(activity, on: thread)
+            case .handling: rest = handle(activity.exchange, on: thread)
+            case .sending: rest = send(activity, on: thread)
+            case .lingering: rest = linger(activity, on: thread)
             }
             if let rest { return rest }
         }
@@ -26,8 +28,7 @@ extension Connection {
 
     // MARK: The head
 
-    private func readHead(on thread: PoolThread) -> Rest? {
-        let activity = activity ?? beginActivity(on: thread)
+    private func readHead(_ activity: Activity, on thread: PoolThread) -> Rest? {
         while true {
             if !activity.input.isEmpty {
                 switch parseHead(activity) {
@@ -135,8 +136,7 @@ extension Connection {
         }
     }
 
-    private func readBody(on thread: PoolThread) -> Rest? {
-        guard let activity else { return close(on: thread) }
+    private func readBody(_ activity: Activity, on thread: PoolThread) -> Rest? {
         while true {
             switch takeBody(activity) {
             case .complete:
@@ -218,9 +218,7 @@ extension Connection {
 
     // MARK: The answer
 
-    private func handle(on thread: PoolThread) -> Rest? {
-        guard let activity else { return close(on: thread) }
-        let exchange = activity.exchange
+    private func handle(_ exchange: HTTPExchange, on thread: PoolThread) -> Rest? {
         deadline.store(.max, ordering: .relaxed)
         prepareHold()
         if server.router.handle(exchange, on: thread) == .done {
@@ -245,8 +243,7 @@ extension Connection {
         return nil
     }
 
-    private func send(on thread: PoolThread) -> Rest? {
-        guard let activity else { return close(on: thread) }
+    private func send(_ activity: Activity, on thread: PoolThread) -> Rest? {
         let exchange = activity.exchange
         switch exchange.flush() {
         case .blocked:
@@ -290,8 +287,7 @@ extension Connection {
         return nil
     }
 
-    private func linger(on thread: PoolThread) -> Rest? {
-        guard let activity else { return close(on: thread) }
+    private func linger(_ activity: Activity, on thread: PoolThread) -> Rest? {
         while true {
             switch activity.input.receive(from: socket, isDrained: &isDrained) {
             case .bytes(let count):

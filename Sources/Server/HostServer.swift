@@ -190,7 +190,8 @@ final class HostServer: Sendable {
             return true
         } catch {
             handingOver.store(false, ordering: .relaxed)
-            errorLog.log(.warning, "the newer host takes no more connections: \(error); closing them")
+            errorLog.log(
+                .warning, "the newer host takes no more connections: \(error); closing them")
             return false
         }
     }

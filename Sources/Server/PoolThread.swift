@@ -16,7 +16,7 @@ final class PoolThread: @unchecked Sendable {
     /// True once it has left.
     let hasLeft = Atomic<Bool>(false)
     /// A connection whose parked exchange has just been given a worker by this thread.
-    var next: Connection?
+    private var next: Connection?
     private var spare: Activity?
     private unowned(unsafe) let server: HostServer
     private let isPermanent: Bool
@@ -45,6 +45,16 @@ final class PoolThread: @unchecked Sendable {
         if let spare { server.activities.give(spare) }
         spare = nil
         hasLeft.store(true, ordering: .releasing)
+    }
+
+    /// Goes on with a parked exchange as soon as the connection at hand has to wait.
+    func runNext(_ exchange: HTTPExchange) {
+        guard next == nil, let connection = exchange.owner as? Connection else {
+            // The connection at hand has had two requests answered in one turn: another thread takes this.
+            exchange.complete()
+            return
+        }
+        next = connection
     }
 
     func takeActivity() -> Activity {

@@ -10,7 +10,9 @@ struct GrowthRule {
 
     /// One look at the pool. Two in a row with work waiting and processors idle for want of a thread that
     /// could run: one more thread. A pool whose threads all compute would only get slower.
-    mutating func look(waiting: Int, hasReadyWork: Bool, isComputing: @autoclosure () -> Bool) -> Bool {
+    mutating func look(waiting: Int, hasReadyWork: Bool, isComputing: @autoclosure () -> Bool)
+        -> Bool
+    {
         guard waiting == 0, hasReadyWork, !isComputing() else {
             looks = 0
             return false

@@ -194,6 +194,12 @@ struct PoolLedger: Sendable {
         if case .held(let host) = worker.state { actions.append(.tellEnded(id, end, to: host)) }
         let lived = now.seconds(since: worker.started)
         guard isUnexpected(end, of: worker, lived: lived) else { return }
+        if worker.hasStarted {
+            // It has worked: a request, or somebody with a signal, has killed this one. Its successor is
+            // as good as any; `rate` is what keeps a program that dies of every request bearable.
+            actions.append(.log("a worker \(end) \(Self.age(lived)) after its start; it is replaced"))
+            return
+        }
         fail("\(end) \(Self.age(lived)) after its start", now, &actions)
     }
 
@@ -284,7 +290,7 @@ struct PoolLedger: Sendable {
     private func isUnexpected(_ end: ProcessEnd, of worker: Worker, lived: Double) -> Bool {
         switch (worker.state, end) {
         case (.ending, _), (_, .killed(signal: 9)): false
-        case (_, .exited(code: 0)): !worker.hasStarted || lived < 1
+        case (_, .exited(code: 0)): !worker.hasStarted
         default: true
         }
     }

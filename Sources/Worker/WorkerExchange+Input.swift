@@ -22,6 +22,15 @@ extension WorkerExchange {
         return count
     }
 
+    /// Reads away what the extension left of the body: the other side is still sending it, and its next
+    /// request comes behind.
+    func dropInput() {
+        while !inputEnded && !isAborted {
+            inputRest = .init(start: nil, count: 0)
+            guard readInputStep() else { return }
+        }
+    }
+
     /// Whether the other side still wants the answer: it has neither closed nor aborted.
     var isConnected: Bool {
         // What ends the body may still stand before an FCGI_ABORT_REQUEST.

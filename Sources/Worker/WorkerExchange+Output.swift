@@ -69,6 +69,7 @@ extension WorkerExchange {
     func end() {
         closeRecord()
         if !isCut {
+            dropInput()
             if params.isFromMortise, logStatus != 0 || !logText.isEmpty { appendLogRecord() }
             FastCGI.appendEmpty(.stdout, id: id, to: &output)
             FastCGI.appendEnd(.requestComplete, id: id, to: &output)

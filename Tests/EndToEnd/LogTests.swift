@@ -15,7 +15,8 @@ extension EndToEndTests {
 
         @Test func everyResponseIsOneLineInTheCombinedFormat() throws {
             try withServer(plainSite, files: plainFiles) { server in
-                let before = server.accessLog.split(separator: "\n").count
+                // The harness asked once, to see that the server answers.
+                let before = lines(server, 1).count
                 let client = try server.client()
                 _ = try client.exchange(
                     "GET", "/file.txt?a=b",
@@ -43,7 +44,8 @@ extension EndToEndTests {
 
         @Test func nothingAClientSendsForgesALine() throws {
             try withServer(plainSite, files: plainFiles) { server in
-                let before = server.accessLog.split(separator: "\n").count
+                // The harness asked once, to see that the server answers.
+                let before = lines(server, 1).count
                 let client = try server.client()
                 let odd =
                     Array("GET /\"%0a%0d127.0.0.1 HTTP/1.1\r\nHost: a\r\nUser-Agent: x\" \\ ".utf8)

@@ -121,7 +121,7 @@ extension EndToEndTests {
                     #expect("\(response.status)" == status.prefix(3))
                     #expect(response.value("Transfer-Encoding") == nil)
                     if response.value("Connection")?.lowercased() != "close" {
-                        #expect(try client.exchange("GET", "/").status == 404)
+                        #expect(try client.exchange("GET", "/missing").status == 404)
                     }
                 }
                 let client = try server.client()

@@ -6,8 +6,9 @@ import Testing
 
 private let files = plainFiles.merging([
     "www/env.php": "<?php foreach ($_SERVER as $n => $v) if (is_string($v)) echo \"$n=$v\\n\";",
+    // Descriptors from 3 on, but 10, where a shell keeps the script itself.
     "www/cgi-bin/fds":
-        "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\nfor f in /proc/$$/fd/*; do echo \"${f##*/}\"; done\n",
+        "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\nfor n in 3 4 5 6 7 8 9 11 12 13 14 15 16; do [ ! -e /proc/$$/fd/$n ] || echo $n; done\n",
     "www/cgi-bin/arguments":
         "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\necho \"$#\"\n",
 ]) { $1 }
@@ -83,9 +84,7 @@ extension EndToEndTests {
         }
 
         @Test func aScriptGetsThreeDescriptorsAndAnEnvironmentFromZero() throws {
-            let descriptors = try get("/cgi-bin/fds").split(separator: "\n").map(String.init)
-            // A shell may keep the script itself open on 10 or above.
-            #expect(Set(descriptors.filter { Int($0).map { $0 < 10 } ?? true }) == ["0", "1", "2"])
+            #expect(try get("/cgi-bin/fds") == "")
             let names = try get("/cgi-bin/env").split(separator: "\n").compactMap {
                 $0.split(separator: "=").first
             }

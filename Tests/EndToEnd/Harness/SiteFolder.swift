@@ -8,7 +8,7 @@ struct SiteFolder: Sendable {
     let path: String
 
     init() throws {
-        var template = Array((NSTemporaryDirectory() + "/mortise-e2e-XXXXXX").utf8CString)
+        var template = Array((NSTemporaryDirectory() + "mortise-e2e-XXXXXX").utf8CString)
         guard mkdtemp(&template) != nil else {
             throw ClientError.system(call: "mkdtemp", code: errno)
         }
