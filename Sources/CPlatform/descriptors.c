@@ -37,6 +37,11 @@ int cplatform_set_nonblocking(int descriptor, int on) {
     return fcntl(descriptor, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
 }
 
+int cplatform_is_nonblocking(int descriptor) {
+    int flags = fcntl(descriptor, F_GETFL);
+    return flags < 0 ? -1 : (flags & O_NONBLOCK) != 0;
+}
+
 int cplatform_set_close_on_exec(int descriptor, int on) {
     return fcntl(descriptor, F_SETFD, on ? FD_CLOEXEC : 0);
 }

@@ -30,6 +30,37 @@ int cplatform_wait_handle(int handle, int keep, int *killed, int *status) {
     return 1;
 }
 
+int cplatform_reap_child(pid_t pid, int *killed, int *status) {
+    siginfo_t info = {.si_pid = 0};
+    int result;
+    do {
+        result = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
+    } while (result < 0 && errno == EINTR);
+    if (result < 0) return -1;
+    if (info.si_pid == 0) return 0;
+    *killed = info.si_code != CLD_EXITED;
+    *status = info.si_status;
+    return 1;
+}
+
+pid_t cplatform_ended_child(void) {
+    siginfo_t info = {.si_pid = 0};
+    int result;
+    do {
+        result = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
+    } while (result < 0 && errno == EINTR);
+    return result < 0 ? 0 : info.si_pid;
+}
+
+int cplatform_has_child_in_group(pid_t leader) {
+    siginfo_t info = {.si_pid = 0};
+    int result;
+    do {
+        result = waitid(P_PGID, (id_t)leader, &info, WEXITED | WNOHANG | WNOWAIT);
+    } while (result < 0 && errno == EINTR);
+    return result == 0;
+}
+
 int cplatform_reap(pid_t pid) {
     siginfo_t info = {.si_pid = 0};
     int result;
@@ -76,6 +107,7 @@ int cplatform_read_signal(int descriptor) {
 void cplatform_ignore_signal(int number) {
     struct sigaction action = {.sa_handler = SIG_IGN};
     sigaction(number, &action, NULL);
+    cplatform_forget_treated_signals();
 }
 
 int cplatform_make_private_folder(char *pattern) { return mkdtemp(pattern) == NULL ? -1 : 0; }

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -17,17 +18,39 @@ enum { stackSize = 32 * 1024 };
 
 struct child {
     const struct cplatform_start *start;
+    uint64_t treated;
     pid_t parent;
     // Written by the child, read by the parent: they share memory until exec.
     volatile int error;
 };
 
-// A child must not inherit ignored signals, and no handler may run in memory that is the parent's.
-// The raw call, because glibc keeps 32 and 33 to itself; all zeros is SIG_DFL on every architecture.
-static void restore_signals(void) {
-    static const unsigned long standard[8];
+// The signals this process does not treat by default, bit n for signal n + 1; asked for once, because
+// asking takes as long as a small program's start.
+static _Atomic uint64_t treated;
+static _Atomic int treated_is_known;
+
+void cplatform_forget_treated_signals(void) { treated_is_known = 0; }
+
+// The raw calls, because glibc keeps 32 and 33 to itself; the first word is the handler everywhere.
+static uint64_t treated_signals(void) {
+    if (treated_is_known) return treated;
+    uint64_t found = 0;
     for (int number = 1; number <= 64; number++) {
-        syscall(SYS_rt_sigaction, number, standard, NULL, (size_t)8);
+        unsigned long now[8] = {0};
+        if (syscall(SYS_rt_sigaction, number, NULL, now, (size_t)8) == 0 && now[0] != 0) {
+            found |= (uint64_t)1 << (number - 1);
+        }
+    }
+    treated = found;
+    treated_is_known = 1;
+    return found;
+}
+
+// A child must not inherit ignored signals, and no handler may run in memory that is the parent's.
+static void restore_signals(uint64_t signals) {
+    static const unsigned long standard[8];
+    for (int number = 1; signals != 0; number++, signals >>= 1) {
+        if (signals & 1) syscall(SYS_rt_sigaction, number, standard, NULL, (size_t)8);
     }
 }
 
@@ -55,7 +78,7 @@ static int arrange_descriptors(const struct cplatform_start *start) {
 static int run_child(void *argument) {
     struct child *child = argument;
     const struct cplatform_start *start = child->start;
-    restore_signals();
+    restore_signals(child->treated);
     if (setsid() < 0) goto failed;
     if (start->ends_with_parent) {
         if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) goto failed;
@@ -76,18 +99,19 @@ failed:
 int cplatform_spawn(const struct cplatform_start *start, pid_t *pid, int *handle) {
     // The parent stands still while the child runs on this part of its stack.
     char stack[stackSize] __attribute__((aligned(16)));
-    struct child child = {.start = start, .parent = getpid(), .error = 0};
+    struct child child = {
+        .start = start, .parent = getpid(), .treated = treated_signals(), .error = 0};
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int number = clone(run_child, stack + stackSize, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
+    int number = clone(run_child, stack + stackSize, CLONE_VM | CLONE_VFORK | SIGCHLD | (handle == NULL ? 0 : CLONE_PIDFD),
                        &child, handle);
     int error = number < 0 ? errno : child.error;
     if (number > 0 && error != 0) {
         siginfo_t info;
         while (waitid(P_PID, (id_t)number, &info, WEXITED) < 0 && errno == EINTR) {
         }
-        close(*handle);
+        if (handle != NULL) close(*handle);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     *pid = number;

@@ -33,6 +33,9 @@ struct MessageWriter {
 
     mutating func append(_ string: String) { append(Array(string.utf8)) }
 
+    /// The last of a message, which needs no count.
+    mutating func append(rest: [UInt8]) { bytes.append(contentsOf: rest) }
+
     mutating func append(_ end: ProcessEnd) {
         switch end {
         case .exited(let code):
@@ -84,16 +87,10 @@ struct MessageReader {
         return text
     }
 
-    /// Bytes that become a C string: a NUL would cut them.
-    mutating func cString() throws(ControlError) -> [UInt8] {
-        let bytes = try string()
-        guard !bytes.contains(0) else { throw .malformed }
-        return bytes
-    }
-
-    mutating func cText() throws(ControlError) -> String {
-        guard let text = String(validating: try cString(), as: UTF8.self) else { throw .malformed }
-        return text
+    /// All that is left.
+    mutating func rest() -> [UInt8] {
+        defer { next = bytes.count }
+        return Array(bytes[next...])
     }
 
     /// The index of a pool, as small as any real one.

@@ -72,25 +72,3 @@ extension HostMessage {
         }
     }
 }
-
-extension Script {
-    fileprivate func append(to writer: inout MessageWriter) {
-        writer.append(program)
-        writer.append(folder)
-        writer.append(UInt32(clamping: arguments.count))
-        for argument in arguments { writer.append(argument) }
-        writer.append(UInt32(clamping: environment.count))
-        for variable in environment { writer.append(variable) }
-    }
-
-    fileprivate init(from reader: inout MessageReader) throws(ControlError) {
-        let program = try reader.cText()
-        let folder = try reader.cText()
-        var arguments: [String] = []
-        for _ in 0..<(try reader.count(ofSize: 4)) { arguments.append(try reader.cText()) }
-        var environment: [[UInt8]] = []
-        for _ in 0..<(try reader.count(ofSize: 4)) { environment.append(try reader.cString()) }
-        self.init(
-            program: program, arguments: arguments, environment: environment, folder: folder)
-    }
-}

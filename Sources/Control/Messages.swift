@@ -12,8 +12,13 @@ package enum HostMessage: Sendable, Equatable {
     /// The host has closed its connection to the worker.
     case releaseWorker(id: UInt64, reason: ReleaseReason)
     /// Start a CGI script. Descriptors: standard input, standard output, standard error.
+    ///
+    /// The supervisor keeps the output open until the script has ended, so its end tells the host that the
+    /// script has exited with code 0. Of any other end it tells the host first, and lets go of the output
+    /// when the host answers `endScript`.
     case startScript(id: UInt64, Script)
-    /// The request is over: whatever is left of the script's process group ends now.
+    /// The request is over: whatever is left of the script's process group ends. Also the answer to
+    /// `scriptFailed` and `scriptEnded`.
     case endScript(id: UInt64)
     /// All idle connections have been handed over and no request is in flight; the host leaves.
     case drained
@@ -28,21 +33,6 @@ package enum ReleaseReason: UInt8, Sendable, Equatable, CaseIterable {
     case surplus
     /// Broke the protocol, overstayed a deadline, or has a request nobody waits for: kill it.
     case broken
-}
-
-package struct Script: Sendable, Equatable {
-    package var program: String
-    /// With the program's name as the first.
-    package var arguments: [String]
-    /// "NAME=value".
-    package var environment: [[UInt8]]
-    package var folder: String
-    package init(program: String, arguments: [String], environment: [[UInt8]], folder: String) {
-        self.program = program
-        self.arguments = arguments
-        self.environment = environment
-        self.folder = folder
-    }
 }
 
 /// How a process ended.
@@ -69,9 +59,9 @@ package enum SupervisorMessage: Sendable, Equatable {
     case noWorker(pool: Int, reason: String, retryAfterSeconds: Int)
     /// A worker has died; its connection is at its end.
     case workerEnded(id: UInt64, ProcessEnd)
-    case scriptStarted(id: UInt64, pid: Int32)
     /// The script could not be started; errno.
     case scriptFailed(id: UInt64, code: Int32)
+    /// The script has ended otherwise than by exiting with code 0.
     case scriptEnded(id: UInt64, ProcessEnd)
     /// A newer host serves: stop accepting, hand idle connections over, finish requests, leave.
     /// Descriptor: a MessageSocket to the newer host.

@@ -4,7 +4,7 @@
 extension SupervisorMessage {
     private enum Kind: UInt8 {
         case start = 64
-        case worker, noWorker, workerEnded, scriptStarted, scriptFailed, scriptEnded
+        case worker, noWorker, workerEnded, scriptFailed, scriptEnded
         case handOver, takeOver, drain, reopenLogs
     }
 
@@ -26,7 +26,7 @@ extension SupervisorMessage {
         case .workerEnded(let id, let end), .scriptEnded(let id, let end):
             writer.append(id)
             writer.append(end)
-        case .scriptStarted(let id, let number), .scriptFailed(let id, let number):
+        case .scriptFailed(let id, let number):
             writer.append(id)
             writer.append(number)
         case .handOver, .takeOver, .drain, .reopenLogs: break
@@ -48,8 +48,6 @@ extension SupervisorMessage {
                 pool: try reader.index(), reason: try reader.text(),
                 retryAfterSeconds: Int(try reader.number(UInt32.self)))
         case .workerEnded: self = .workerEnded(id: try reader.number(), try reader.end())
-        case .scriptStarted:
-            self = .scriptStarted(id: try reader.number(), pid: try reader.number())
         case .scriptFailed:
             self = .scriptFailed(id: try reader.number(), code: try reader.number())
         case .scriptEnded: self = .scriptEnded(id: try reader.number(), try reader.end())
@@ -67,7 +65,6 @@ extension SupervisorMessage {
         case .worker: .worker
         case .noWorker: .noWorker
         case .workerEnded: .workerEnded
-        case .scriptStarted: .scriptStarted
         case .scriptFailed: .scriptFailed
         case .scriptEnded: .scriptEnded
         case .handOver: .handOver

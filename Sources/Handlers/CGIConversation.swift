@@ -7,17 +7,20 @@ import Platform
 
 /// Reads a script's output and errors until the request is over.
 struct CGIConversation {
-    /// Seconds of output after the script's exit: somebody it has started may hold the pipe.
-    private static let lingering = 1.0
+    /// Seconds between two looks at the client.
+    private static let lookInterval = 0.2
 
     private let exchange: HTTPExchange
     private let script: ScriptRun
-    private let program: String
+    private let path: [UInt8]
     private let isNonParsed: Bool
     private let timeout: Double
     private var deadline: Instant
-    /// When to stop although the pipe is open.
-    private var outputDeadline = Instant.never
+    /// As of the last look.
+    private var now: Instant
+    private var nextLook: Instant
+    /// The script has ended: nothing of it needs to be ended any more.
+    private(set) var hasOutputEnded = false
 
     private var head = ResponseHead()
     private var collector = HeadCollector()
@@ -30,73 +33,84 @@ struct CGIConversation {
     init(_ exchange: HTTPExchange, _ script: ScriptRun, program: [UInt8], timeout: Double) {
         self.exchange = exchange
         self.script = script
-        self.program = String(decoding: program, as: UTF8.self)
+        path = program
         self.timeout = timeout
         isNonParsed = CGIHandler.isNonParsed(program)
-        deadline = Instant.now.adding(seconds: timeout)
+        now = .now
+        deadline = now.adding(seconds: timeout)
+        nextLook = now.adding(seconds: Self.lookInterval)
     }
 
-    mutating func run(output: consuming Descriptor, errors: consuming Descriptor) -> RelayOutcome {
-        var room = [UInt8](repeating: 0, count: 64 * 1024)
-        var hasErrors = true
-        while !isOver {
-            let ready = Socket.wait(
-                output.number, for: .readable, or: hasErrors ? errors.number : -1, for: .readable,
-                milliseconds: min(200, deadline.pollTimeout()))
-            if !ready.1.isEmpty { hasErrors = drainErrors(errors.number, &room) }
-            if !ready.0.isEmpty { read(output.number, &room) }
-            if !isOver { look() }
+    private var program: String { String(decoding: path, as: UTF8.self) }
+
+    /// Neither descriptor needs to be non-blocking: it is read when it is readable, and by nobody else.
+    mutating func run(output: consuming Descriptor, errors: Int32) -> RelayOutcome {
+        let output = output.number
+        withUnsafeTemporaryAllocation(byteCount: 64 * 1024, alignment: 16) { room in
+            var hasErrors = false
+            while !isOver {
+                let ready = Socket.wait(
+                    output, for: .readable, or: errors, for: .readable, milliseconds: patience)
+                hasErrors = !ready.1.isEmpty
+                if hasErrors { readErrors(errors, room) }
+                // Without writers and without bytes there is nothing to read.
+                if ready.0.contains(.readable) {
+                    read(output, room)
+                } else if !ready.0.isEmpty {
+                    outputEnded()
+                }
+                if !isOver { look() }
+            }
+            script.end(outputHasEnded: hasOutputEnded)
+            if hasErrors || !hasOutputEnded { readLastErrors(errors, room) }
         }
-        script.end()
-        if hasErrors { _ = drainErrors(errors.number, &room) }
-        exchange.logRest(&self.errors, of: pid, at: .now)
+        exchange.logRest(&self.errors, of: nil, at: .now)
         return outcome
     }
 
-    /// The script's process while it runs.
-    private var pid: Int32? {
-        if case .running(let pid) = script.state { return pid }
-        return nil
+    /// Milliseconds until it is time to look.
+    private var patience: Int32 {
+        let left = min(deadline, nextLook).seconds(since: now)
+        return Int32(max(0, left * 1000).rounded(.up))
     }
 
-    private mutating func read(_ number: Int32, _ room: inout [UInt8]) {
-        switch room.withUnsafeMutableBytes({ Files.readPipe(number, into: $0) }) {
+    private mutating func read(_ number: Int32, _ room: UnsafeMutableRawBufferPointer) {
+        switch Files.readPipe(number, into: room) {
         case .bytes(let count):
-            let arrived = Instant.now
-            take(room.span.extracting(first: count))
+            now = .now
+            take(room.prefix(bytes: count).span)
             // The time a slow client takes for its bytes is not the script's.
-            let waited = Instant.now.seconds(since: arrived)
+            let waited = Instant.now.seconds(since: now)
             if waited > 0.01 { deadline = deadline.adding(seconds: waited) }
         case .end: outputEnded()
         case .wouldBlock: break
         }
     }
 
-    /// At most so much at a time that the output is not kept waiting. False at the end.
-    private mutating func drainErrors(_ number: Int32, _ room: inout [UInt8]) -> Bool {
-        switch room.withUnsafeMutableBytes({ Files.readPipe(number, into: $0) }) {
-        case .bytes(let count):
-            exchange.logErrors(
-                &errors, of: pid, room.span.extracting(first: count), at: .now)
-            return true
-        case .end: return false
-        case .wouldBlock: return true
+    /// At most so much at a time that the output is not kept waiting.
+    private mutating func readErrors(_ number: Int32, _ room: UnsafeMutableRawBufferPointer) {
+        if case .bytes(let count) = Files.readPipe(number, into: room) {
+            exchange.logErrors(&errors, of: nil, room.prefix(bytes: count).span, at: .now)
         }
     }
 
-    /// Looks at the deadlines, the script and the client.
-    private mutating func look() {
-        let now = Instant.now
-        if now >= deadline { return fail(504, "\(program) did not finish within \(timeout) s") }
-        if now >= outputDeadline { return outputEnded() }
-        switch script.state {
-        case .failed(let code):
-            fail(500, "\(program) cannot be started: \(SystemError("execve", code: code))")
-        case .ended where outputDeadline == .never:
-            outputDeadline = now.adding(seconds: Self.lingering)
-        default:
-            if !exchange.isConnected { abandon() }
+    /// What is in the pipe, and no more: somebody who writes without end is not waited for.
+    private mutating func readLastErrors(
+        _ number: Int32, _ room: UnsafeMutableRawBufferPointer
+    ) {
+        for _ in 0..<4
+        where Socket.wait(number, for: .readable, milliseconds: 0).contains(.readable) {
+            readErrors(number, room)
         }
+    }
+
+    /// Looks at the deadline, and now and then at the client.
+    private mutating func look() {
+        now = .now
+        if now >= deadline { return fail(504, "\(program) did not finish within \(timeout) s") }
+        guard now >= nextLook else { return }
+        nextLook = now.adding(seconds: Self.lookInterval)
+        if !exchange.isConnected { abandon() }
     }
 
     private mutating func abandon() {
@@ -154,34 +168,33 @@ struct CGIConversation {
         }
     }
 
-    /// The script has closed its output, or has ended and left it open to others.
+    /// The script has ended, and nobody holds its output any more: how it ended is known by now.
     private mutating func outputEnded() {
-        let ending = waitForEnd()
-        if case .failed(let code) = script.state {
-            return fail(500, "\(program) cannot be started: \(SystemError("execve", code: code))")
+        hasOutputEnded = true
+        let ending: ProcessEnd
+        switch script.state {
+        case .started: ending = .exited(code: 0)
+        case .ended(let end): ending = end
+        case .failed(let code):
+            return fail(
+                500, "\(program) cannot be started: \(SystemError("execve", code: code))")
         }
-        let how = ending.map { "; it \($0)" } ?? ""
         guard isHeadRead else {
-            return fail(502, "\(program): \(ResponseHeadError.noBlankLine)\(how)")
+            return fail(502, "\(program): \(ResponseHeadError.noBlankLine); it \(ending)")
         }
-        if case .killed = ending { return fail(502, "\(program) did not finish\(how)") }
+        if case .killed = ending { return fail(502, "\(program) did not finish; it \(ending)") }
         if head.isChunked, !chunks.isDone {
             return fail(502, "\(program): its last chunk is missing")
         }
-        if case .exited(let code) = ending, code != 0 { exchange.log(.notice, "\(program)\(how)") }
+        if ending != .exited(code: 0) { exchange.log(.notice, "\(program); it \(ending)") }
         if outcome == .answered { exchange.finish() }
         isOver = true
     }
+}
 
-    /// How the script ended: only the supervisor knows, and it says so moments after the last byte.
-    private func waitForEnd() -> ProcessEnd? {
-        for _ in 0..<100 {
-            switch script.state {
-            case .ended(let ending): return ending
-            case .failed: return nil
-            case .starting, .running: Thread.sleep(milliseconds: 1)
-            }
-        }
-        return nil
+/// The first bytes of memory that something was read into.
+extension UnsafeMutableRawBufferPointer {
+    fileprivate func prefix(bytes count: Int) -> UnsafeBufferPointer<UInt8> {
+        UnsafeBufferPointer(rebasing: assumingMemoryBound(to: UInt8.self)[..<count])
     }
 }

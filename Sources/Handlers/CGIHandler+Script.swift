@@ -12,43 +12,27 @@ extension CGIHandler {
     /// The process to start; nil when its environment would be too large.
     func script(for exchange: HTTPExchange) -> Script? {
         let file = String(decoding: exchange.route.scriptFilename, as: UTF8.self)
-        guard let environment = environment(for: exchange) else { return nil }
         // No argument ever comes from the query (RFC 3875 §4.4 may be left out, and CVE-2012-1823
         // says why).
-        if let interpreter = settings.interpreter {
-            return Script(
-                program: interpreter, arguments: [interpreter, file], environment: environment,
-                folder: Self.folder(of: file))
-        }
-        return Script(
-            program: file, arguments: [file], environment: environment,
+        let program = settings.interpreter ?? file
+        var script = Script(
+            program: program, arguments: settings.interpreter == nil ? [file] : [program, file],
             folder: Self.folder(of: file))
+        let start = script.block.count
+        addEnvironment(of: exchange, to: &script)
+        return script.block.count - start <= Self.largestEnvironment ? script : nil
     }
 
-    private func environment(for exchange: HTTPExchange) -> [[UInt8]]? {
-        var environment: [[UInt8]] = []
-        var size = 0
-        func add(_ variable: [UInt8]) {
-            size += variable.count + 1
-            environment.append(variable)
-        }
+    private func addEnvironment(of exchange: HTTPExchange, to script: inout Script) {
         var hasPath = false
         for setting in settings.environment {
             if setting.name == "PATH" { hasPath = true }
-            add(Array("\(setting.name)=\(setting.value)".utf8))
+            script.appendVariable(setting.name, setting.value)
         }
-        if !hasPath { add(Array("PATH=/usr/local/bin:/usr/bin:/bin".utf8)) }
+        if !hasPath { script.appendVariable("PATH", "/usr/local/bin:/usr/bin:/bin") }
         Variables.forEachGatewayVariable(
             request: exchange.request, facts: exchange, bodyLength: exchange.body.length
-        ) { name, value in
-            var variable: [UInt8] = []
-            variable.reserveCapacity(name.count + 1 + value.count)
-            variable.append(name)
-            variable.append(UInt8(ascii: "="))
-            variable.append(value)
-            add(variable)
-        }
-        return size <= Self.largestEnvironment ? environment : nil
+        ) { name, value in script.appendVariable(name, value) }
     }
 
     private static func folder(of file: String) -> String {

@@ -16,6 +16,7 @@ package final class CGIHandler: Sendable {
     let settings: Settings.CGI
     private let starter: any ScriptStarter
     private let running = Atomic<Int>(0)
+    private let errorPipes = ErrorPipes()
 
     package init(_ settings: Settings.CGI, starter: any ScriptStarter) {
         self.settings = settings
@@ -46,24 +47,31 @@ package final class CGIHandler: Sendable {
     private func start(
         _ script: Script, for exchange: HTTPExchange
     ) throws(SystemError) -> RelayOutcome {
-        let input = try input(of: exchange)
+        let body = exchange.body.length > 0 ? try bodyFile(of: exchange) : nil
+        let input =
+            switch body {
+            case .some(let file): file.number
+            case nil: try EmptyInput.number()
+            }
         let output = try CGIPipe()
-        let errors = try CGIPipe()
+        let errors = try errorPipes.take()
         let run = starter.start(
-            script, stdin: input.number, stdout: output.write.number, stderr: errors.write.number)
+            script, stdin: input, stdout: output.write.number, stderr: errors.write)
         guard let run else {
+            errorPipes.put(errors)
             exchange.fail(status: 503, reason: "no supervisor can start the script", retryAfter: 1)
             return .answered
         }
         var conversation = CGIConversation(
             exchange, run, program: exchange.route.scriptFilename, timeout: settings.timeout)
-        // Only the script may hold the writing ends: their closing is the end of its output.
-        return conversation.run(output: output.closeWriting(), errors: errors.closeWriting())
+        // Only the script and its starter may hold the writing end: its closing is the output's end.
+        let outcome = conversation.run(output: output.closeWriting(), errors: errors.read)
+        if conversation.hasOutputEnded { errorPipes.put(errors) } else { errors.close() }
+        return outcome
     }
 
     /// The body from its beginning, in an open file of the script's own.
-    private func input(of exchange: HTTPExchange) throws(SystemError) -> Descriptor {
-        guard exchange.body.length > 0 else { return try Files.open("/dev/null", .readOnly) }
+    private func bodyFile(of exchange: HTTPExchange) throws(SystemError) -> Descriptor {
         if let file = exchange.body.file { return try Self.reopen(file) }
         let file = try Files.memory(named: "request body")
         let body = exchange.body.memory
@@ -88,7 +96,6 @@ struct CGIPipe: ~Copyable {
         let ends = try Files.pipe()
         read = Descriptor(owning: ends.read)
         write = Descriptor(owning: ends.write)
-        Files.setNonBlocking(read.number)
     }
 
     consuming func closeWriting() -> Descriptor { read }

@@ -9,6 +9,9 @@ package import Control
 package protocol ScriptStarter: Sendable {
     /// Asks for a process with these standard streams. The descriptors stay the caller's, who closes
     /// them afterwards. Nil: nobody can be asked.
+    ///
+    /// The starter holds the output open until the script has ended, and longer when it has to tell how:
+    /// whoever sees the output's end finds in the run's state how the script ended.
     func start(
         _ script: Script, stdin: Int32, stdout: Int32, stderr: Int32
     ) -> ScriptRun?
@@ -17,21 +20,21 @@ package protocol ScriptStarter: Sendable {
 /// One started script, from the request for it to its end. Any thread may ask and tell.
 package final class ScriptRun: Sendable {
     package enum State: Sendable, Equatable {
-        case starting
-        case running(pid: Int32)
+        /// Being started, running, or exited with code 0.
+        case started
         /// It could not be started; errno.
         case failed(code: Int32)
         case ended(ProcessEnd)
     }
 
     package let id: UInt64
-    private let current = Mutex(State.starting)
-    private let sendEnd: @Sendable (UInt64) -> Void
+    private let current = Mutex(State.started)
+    private let noteEnd: @Sendable (UInt64, Bool) -> Void
 
-    /// `sendEnd` tells the starter that whatever is left of the script shall end.
-    package init(id: UInt64, sendEnd: @escaping @Sendable (UInt64) -> Void) {
+    /// `noteEnd` tells the starter of the request's end, and whether the output had ended before it.
+    package init(id: UInt64, noteEnd: @escaping @Sendable (UInt64, Bool) -> Void) {
         self.id = id
-        self.sendEnd = sendEnd
+        self.noteEnd = noteEnd
     }
 
     package var state: State { current.withLock { $0 } }
@@ -40,12 +43,12 @@ package final class ScriptRun: Sendable {
     package func note(_ state: State) {
         current.withLock {
             switch $0 {
-            case .starting, .running: $0 = state
+            case .started: $0 = state
             case .failed, .ended: break
             }
         }
     }
 
-    /// The request is over.
-    package func end() { sendEnd(id) }
+    /// The request is over; unless its output has ended, whatever is left of the script shall end too.
+    package func end(outputHasEnded: Bool) { noteEnd(id, outputHasEnded) }
 }

@@ -24,7 +24,7 @@ package final class ScriptTable: ScriptStarter {
     ) -> ScriptRun? {
         let run = state.withLock { state in
             state.lastID += 1
-            let run = ScriptRun(id: state.lastID) { [weak self] id in self?.end(id) }
+            let run = ScriptRun(id: state.lastID) { [weak self] in self?.end($0, outputHasEnded: $1) }
             state.runs[run.id] = run
             return run
         }
@@ -40,7 +40,6 @@ package final class ScriptTable: ScriptStarter {
     @discardableResult
     package func note(_ message: SupervisorMessage) -> Bool {
         switch message {
-        case .scriptStarted(let id, let pid): note(id, .running(pid: pid))
         case .scriptFailed(let id, let code): note(id, .failed(code: code))
         case .scriptEnded(let id, let end): note(id, .ended(end))
         default: return false
@@ -53,13 +52,13 @@ package final class ScriptTable: ScriptStarter {
 
     private func note(_ id: UInt64, _ news: ScriptRun.State) {
         state.withLock { $0.runs[id] }?.note(news)
+        // Now the supervisor may let go of the output.
+        link.send(.endScript(id: id))
     }
 
-    private func end(_ id: UInt64) {
+    private func end(_ id: UInt64, outputHasEnded: Bool) {
         let run = state.withLock { $0.runs.removeValue(forKey: id) }
-        guard let run else { return }
-        // A script that never started has left nothing.
-        if case .failed = run.state { return }
+        guard let run, !outputHasEnded, run.state == .started else { return }
         link.send(.endScript(id: id))
     }
 }

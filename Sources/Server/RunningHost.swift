@@ -55,7 +55,7 @@ final class RunningHost {
             parts.pools[pool].denied(reason: reason, retryAfter: seconds)
         case .workerEnded(let id, _):
             for pool in parts.pools { pool.workerEnded(id) }
-        case .scriptStarted, .scriptFailed, .scriptEnded:
+        case .scriptFailed, .scriptEnded:
             parts.scripts.note(message)
         case .handOver:
             if let socket = descriptors.first {

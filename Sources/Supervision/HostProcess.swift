@@ -65,17 +65,6 @@ final class HostProcess {
     }
 }
 
-/// A CGI script of one request.
-final class ScriptProcess {
-    let process: ChildProcess
-    /// The request is over: what is left of the group has been killed.
-    var isDismissed = false
-    /// The script has ended; it stays a zombie, so that its group can be killed safely, until then.
-    var dismissAt: Instant?
-
-    init(_ process: ChildProcess) { self.process = process }
-}
-
 extension ProcessEnd {
     init(_ end: ChildProcess.End) {
         switch end {

@@ -98,10 +98,8 @@ extension SupervisorLoop {
 
     func readMessages(of id: UInt64) {
         guard let host = hosts[id] else { return }
-        // A few at a time: a host that talks without end must not keep us from the others.
-        for _ in 0..<32 {
-            guard readMessage(of: host) else { return }
-        }
+        // One at a time: while more wait, the descriptor stays readable.
+        _ = readMessage(of: host)
     }
 
     /// False when none waits or the host is beyond listening to.
@@ -114,7 +112,8 @@ extension SupervisorLoop {
             distrust(host, "\(error)")
             return false
         }
-        defer { for descriptor in message.descriptors { closeDescriptor(descriptor) } }
+        var descriptors = message.descriptors
+        defer { for descriptor in descriptors where descriptor >= 0 { closeDescriptor(descriptor) } }
         guard !message.bytes.isEmpty else {
             // It closed its end; it must die now, because we cannot talk to it any more.
             unwatch(host.socket.descriptor.number)
@@ -124,7 +123,7 @@ extension SupervisorLoop {
         do throws(ControlError) {
             let decoded = try HostMessage(
                 decoding: message.bytes, descriptors: message.descriptors.count)
-            obey(decoded, of: host, message.descriptors)
+            obey(decoded, of: host, &descriptors)
             return true
         } catch {
             distrust(host, error.description)
@@ -139,7 +138,7 @@ extension SupervisorLoop {
         kill(host)
     }
 
-    private func obey(_ message: HostMessage, of host: HostProcess, _ descriptors: [Int32]) {
+    private func obey(_ message: HostMessage, of host: HostProcess, _ descriptors: inout [Int32]) {
         switch message {
         case .ready: hostIsReady(host)
         case .failed(let reason): host.complaint = String(reason.prefix(2000))
@@ -151,7 +150,7 @@ extension SupervisorLoop {
         case .releaseWorker(let id, let reason):
             guard let pool = host.pools.first(where: { $0.workers[id] != nil }) else { return }
             apply(.released(id, by: host.id, reason), to: pool)
-        case .startScript(let id, let script): startScript(id, script, host, descriptors)
+        case .startScript(let id, let script): startScript(id, script, host, &descriptors)
         case .endScript(let id): endScript(id, host)
         case .drained:
             // It leaves by itself; what it still holds comes back with its end.
@@ -189,9 +188,6 @@ extension SupervisorLoop {
                 }
                 kill(host)
             case .starting, .leaving, .spare, .serving, .killed: break
-            }
-            for (id, script) in host.scripts where script.dismissAt.map({ $0 <= now }) == true {
-                endScript(id, host)
             }
         }
     }

@@ -5,87 +5,125 @@ import Control
 import Platform
 
 extension SupervisorLoop {
-    /// Seconds an ended script waits for the end of its request before its group is killed anyway.
-    static let scriptGrace = 10.0
+    /// Seconds that what an ended script has left behind may go on writing.
+    static let scriptGrace = 1.0
     /// Scripts of one host; the configuration's own limits are far below.
     static let mostScripts = 4096
 
-    func startScript(_ id: UInt64, _ script: Script, _ host: HostProcess, _ descriptors: [Int32]) {
+    // MARK: Starting
+
+    /// Takes the script's output out of the descriptors; the others stay the caller's.
+    func startScript(
+        _ id: UInt64, _ script: Script, _ host: HostProcess, _ descriptors: inout [Int32]
+    ) {
         guard host.scripts[id] == nil, host.scripts.count < Self.mostScripts, phase != .ending
         else {
             return tell(host, .scriptFailed(id: id, code: SystemError.tryAgain))
         }
-        var start = ProcessStart(program: script.program, arguments: script.arguments)
-        start.environment = script.environment
-        start.folder = script.folder
-        start.descriptors = descriptors
+        let start = Children.Start(
+            block: script.block, argumentCount: script.argumentCount,
+            variableCount: script.variableCount, descriptors: descriptors)
+        let output = Descriptor(owning: descriptors[1])
+        descriptors[1] = -1
         do throws(SystemError) {
-            let running = ScriptProcess(try ChildProcess(start))
+            let pid = try Children.start(start)
+            let running = ScriptProcess(id: id, pid: pid, host: host, output: output)
+            // The number is free again, so nothing is left of the group that had it.
+            for old in ended.values where old.pid == pid { forget(old) }
             host.scripts[id] = running
-            known.insert(running.process.pid)
-            watch(running.process.handle.number, .scriptEnd(host: host.id, id))
-            tell(host, .scriptStarted(id: id, pid: running.process.pid))
+            scripts[pid] = running
+            known.insert(pid)
         } catch {
+            let failed = ScriptProcess(id: id, pid: 0, host: host, output: output)
+            host.scripts[id] = failed
+            keep(failed)
             tell(host, .scriptFailed(id: id, code: error.code))
         }
     }
 
-    func scriptEnded(host hostID: UInt64, _ id: UInt64) {
-        let host = hosts[hostID]
-        guard let script = host?.scripts[id] ?? abandoned[id], let end = script.process.end() else {
-            return
-        }
-        unwatch(script.process.handle.number)
-        if script.isDismissed {
-            forget(script)
-            host?.scripts[id] = nil
-            abandoned[id] = nil
-        } else if let host {
-            script.dismissAt = Instant.now.adding(seconds: Self.scriptGrace)
-            tell(host, .scriptEnded(id: id, ProcessEnd(end)))
+    // MARK: Ending
+
+    /// Some children have ended; how many, SIGCHLD does not say (man 7 signal).
+    func reapScripts() {
+        while let pid = Children.ended() {
+            if let script = scripts[pid] {
+                guard let end = Children.reap(pid) else { return }
+                scriptEnded(script, ProcessEnd(end))
+            } else if known.contains(pid) {
+                // Its handle tells of it; whoever stands behind it is found one by one.
+                for script in Array(scripts.values) {
+                    if let end = Children.reap(script.pid) { scriptEnded(script, ProcessEnd(end)) }
+                }
+                return
+            } else if !Orphans.reap(pid) {
+                return
+            }
         }
     }
 
-    /// The request is over: nothing of the script's group may live on.
+    private func scriptEnded(_ script: ScriptProcess, _ end: ProcessEnd) {
+        scripts[script.pid] = nil
+        guard !script.isDismissed, let host = script.host else { return killRest(of: script) }
+        if end != .exited(code: 0) {
+            keep(script)
+            tell(host, .scriptEnded(id: script.id, end))
+        } else {
+            linger(script)
+        }
+    }
+
+    /// The host knows how it ended, or need not be told.
+    private func linger(_ script: ScriptProcess) {
+        script.output = nil
+        if script.pid > 0, Children.groupIsLeft(script.pid) { keep(script) } else { forget(script) }
+    }
+
+    private func keep(_ script: ScriptProcess) {
+        guard script.forgetAt == .never else { return }
+        script.forgetAt = Instant.now.adding(seconds: Self.scriptGrace)
+        ended[ObjectIdentifier(script)] = script
+    }
+
+    /// The request is over, or the host answers that it knows of the script's end.
     func endScript(_ id: UInt64, _ host: HostProcess) {
         guard let script = host.scripts[id] else { return }
-        dismiss(script)
-        if script.process.end() != nil {
-            unwatch(script.process.handle.number)
-            forget(script)
-            host.scripts[id] = nil
+        if script.pid > 0, scripts[script.pid] === script {
+            dismiss(script)
+        } else {
+            linger(script)
         }
     }
 
     /// The host is gone, and with it the requests.
     func abandonScripts(of host: HostProcess) {
-        for script in host.scripts.values {
-            dismiss(script)
-            if script.process.end() != nil {
-                unwatch(script.process.handle.number)
-                forget(script)
-            } else {
-                // Its end is told under a number that no other host's script has.
-                let number = newNumber()
-                unwatch(script.process.handle.number)
-                abandoned[number] = script
-                watch(script.process.handle.number, .scriptEnd(host: 0, number))
-            }
+        for script in Array(host.scripts.values) {
+            if script.forgetAt == .never { dismiss(script) } else { killRest(of: script) }
         }
         host.scripts = [:]
     }
 
+    func forgetScripts(_ now: Instant) {
+        for script in Array(ended.values) where script.forgetAt <= now { killRest(of: script) }
+    }
+
+    /// Kills the group of a script that has not been reaped.
     private func dismiss(_ script: ScriptProcess) {
+        guard !script.isDismissed else { return }
         script.isDismissed = true
-        script.dismissAt = nil
-        script.process.signalGroup(.kill)
+        Children.killGroup(script.pid)
+    }
+
+    /// Once more after the first time: it may have had children between that and its end.
+    private func killRest(of script: ScriptProcess) {
+        if script.pid > 0, Children.groupIsLeft(script.pid) { Children.killGroup(script.pid) }
+        forget(script)
     }
 
     private func forget(_ script: ScriptProcess) {
-        // Once more: it may have had children between the first time and its end.
-        script.process.signalGroup(.kill)
-        _ = script.process.reap()
-        known.remove(script.process.pid)
+        script.output = nil
+        ended[ObjectIdentifier(script)] = nil
+        script.host?.scripts[script.id] = nil
+        if script.pid > 0, scripts[script.pid] == nil { known.remove(script.pid) }
         wantOrphanSweep()
     }
 }

@@ -21,7 +21,6 @@ final class SupervisorLoop {
         case hostMessages(UInt64)
         case workerEnd(pool: UInt64, UInt64)
         case workerOutput(pool: UInt64, UInt64)
-        case scriptEnd(host: UInt64, UInt64)
     }
 
     let options: Supervisor.Options
@@ -51,9 +50,11 @@ final class SupervisorLoop {
     var hostStart: Instant?
     var spareStart: Instant?
     var hasServed = false
-    /// Scripts whose host has died, until they have too.
-    var abandoned: [UInt64: ScriptProcess] = [:]
-    /// The numbers of all children that have a handle.
+    /// Scripts that run, by number. See SupervisorLoop+Scripts.swift.
+    var scripts: [Int32: ScriptProcess] = [:]
+    /// Scripts that have ended and are not forgotten yet.
+    var ended: [ObjectIdentifier: ScriptProcess] = [:]
+    /// The numbers of all children that somebody here reaps.
     var known: Set<Int32> = []
     var orphanSweep: Instant?
 
@@ -104,7 +105,7 @@ final class SupervisorLoop {
         hostStart = .now
         while true {
             act(on: .now)
-            if phase == .ending && hosts.isEmpty && livingPools.isEmpty && abandoned.isEmpty {
+            if phase == .ending && hosts.isEmpty && livingPools.isEmpty && scripts.isEmpty {
                 break
             }
             if let event = poller.wait(milliseconds: deadline.pollTimeout()) {
@@ -149,19 +150,20 @@ final class SupervisorLoop {
         case .hostMessages(let id): readMessages(of: id)
         case .workerEnd(let pool, let id): workerEnded(pool: pool, id)
         case .workerOutput(let pool, let id): readOutput(pool: pool, id)
-        case .scriptEnd(let host, let id): scriptEnded(host: host, id)
         case nil: break
         }
     }
 
     private func readSignals() {
-        while let signal = signals.next() {
-            switch signal {
-            case .terminate, .interrupt: stop()
-            case .hangUp: wantReload()
-            case .user1: reopenLogs()
-            default: wantOrphanSweep()
-            }
+        // One at a time: while more wait, the descriptor stays readable.
+        switch signals.next() {
+        case .terminate, .interrupt: stop()
+        case .hangUp: wantReload()
+        case .user1: reopenLogs()
+        case nil: break
+        default:
+            reapScripts()
+            wantOrphanSweep()
         }
     }
 
@@ -183,10 +185,8 @@ final class SupervisorLoop {
             case .starting(let until), .leaving(let until): deadline = min(deadline, until)
             case .spare, .serving, .killed: break
             }
-            for script in host.scripts.values {
-                if let due = script.dismissAt { deadline = min(deadline, due) }
-            }
         }
+        for script in ended.values { deadline = min(deadline, script.forgetAt) }
         if case .draining(let until) = phase { deadline = min(deadline, until) }
         return deadline
     }
@@ -200,6 +200,7 @@ final class SupervisorLoop {
         if let due = spareStart, due <= now { startSpareHost(now) }
         if let due = orphanSweep, due <= now { sweepOrphans() }
         checkHosts(now)
+        forgetScripts(now)
         if case .draining(let until) = phase, until <= now { stopAtOnce("their time is over") }
     }
 }

@@ -21,7 +21,7 @@ private final class ShellStarter: ScriptStarter {
 
     func start(_ script: Script, stdin: Int32, stdout: Int32, stderr: Int32) -> ScriptRun? {
         started.withLock { $0 = script }
-        let run = ScriptRun(id: 1) { _ in self.endFlag.store(true, ordering: .relaxed) }
+        let run = ScriptRun(id: 1) { _, _ in self.endFlag.store(true, ordering: .relaxed) }
         var start = ProcessStart(program: "/bin/sh", arguments: ["sh", "-c", text])
         start.environment = script.environment
         start.folder = "/"
@@ -29,25 +29,31 @@ private final class ShellStarter: ScriptStarter {
         start.endsWithParent = false
         do {
             let child = try ChildProcess(start)
-            run.note(.running(pid: child.pid))
-            try Thread.start(named: "starter") { self.watch(child, run) }
+            let output = try Self.duplicate(stdout)
+            try Thread.start(named: "starter") { self.watch(child, run, output) }
         } catch {
             return nil
         }
         return run
     }
 
-    private func watch(_ child: ChildProcess, _ run: ScriptRun) {
+    private static func duplicate(_ number: Int32) throws(SystemError) -> Int32 {
+        let original = Descriptor(owning: number)
+        defer { _ = original.take() }
+        return try original.duplicate().take()
+    }
+
+    private func watch(_ child: ChildProcess, _ run: ScriptRun, _ output: Int32) {
         while Socket.wait(child.handle.number, for: .readable, milliseconds: 5).isEmpty {
             if isEnded { child.signalGroup(.kill) }
         }
-        while !isEnded, let end = child.end() {
-            switch end {
-            case .exited(let code): run.note(.ended(.exited(code: code)))
-            case .killed(let signal): run.note(.ended(.killed(signal: signal)))
-            }
-            Thread.sleep(milliseconds: 5)
+        switch child.end() {
+        case .exited(0), nil: break
+        case .exited(let code): run.note(.ended(.exited(code: code)))
+        case .killed(let signal): run.note(.ended(.killed(signal: signal)))
         }
+        closeDescriptor(output)
+        for _ in 0..<200 where !isEnded { Thread.sleep(milliseconds: 5) }
         child.signalGroup(.kill)
         _ = child.reap()
     }
@@ -56,9 +62,10 @@ private final class ShellStarter: ScriptStarter {
 /// A starter that starts nothing.
 private struct NoStarter: ScriptStarter {
     var code: Int32?
+    // The output ends with the caller's own descriptor.
     func start(_ script: Script, stdin: Int32, stdout: Int32, stderr: Int32) -> ScriptRun? {
         guard let code else { return nil }
-        let run = ScriptRun(id: 1) { _ in }
+        let run = ScriptRun(id: 1) { _, _ in }
         run.note(.failed(code: code))
         return run
     }

@@ -26,6 +26,7 @@ int cplatform_epoll_wait_one(int epoll, int milliseconds, uint32_t *events, uint
 
 /// fcntl(F_SETFL / F_SETFD) helpers, 0 or -1 with errno.
 int cplatform_set_nonblocking(int descriptor, int on);
+int cplatform_is_nonblocking(int descriptor);
 int cplatform_set_close_on_exec(int descriptor, int on);
 
 /// openat2(2) with RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS. A descriptor, or -1 with errno.

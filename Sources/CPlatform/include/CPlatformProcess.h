@@ -24,12 +24,21 @@ struct cplatform_start {
 ///
 /// The child borrows the parent's memory until exec (CLONE_VM | CLONE_VFORK), so the cost does not grow
 /// with the parent. 0, or the errno of the step that failed: then no child exists. `*handle` is a pidfd,
-/// close-on-exec.
+/// close-on-exec; none is made when `handle` is NULL.
 int cplatform_spawn(const struct cplatform_start *start, pid_t *pid, int *handle);
 
 /// Whether the child behind a pidfd has ended. 1 = yes, 0 = not yet, -1 = errno.
 /// `keep` not 0 leaves the zombie, so that its numbers stay taken. `*killed` not 0: `*status` is a signal.
 int cplatform_wait_handle(int handle, int keep, int *killed, int *status);
+
+/// Reaps a child by its number. 1 = reaped, 0 = not ended yet, -1 = errno. The rest as above.
+int cplatform_reap_child(pid_t pid, int *killed, int *status);
+
+/// Some child that has ended and has not been reaped; 0 = none.
+pid_t cplatform_ended_child(void);
+
+/// Whether any child, ended or not, belongs to that process group.
+int cplatform_has_child_in_group(pid_t leader);
 
 /// Reaps a child by its number: for adopted processes, which have no pidfd here.
 /// 1 = reaped, 0 = not ended yet, -1 = errno.
@@ -50,6 +59,9 @@ int cplatform_signal_descriptor(const int *signals, int count);
 
 /// The next signal's number, 0 = none waits, -1 = errno.
 int cplatform_read_signal(int descriptor);
+
+/// The treatment of a signal has changed: the next child's start asks for it again.
+void cplatform_forget_treated_signals(void);
 
 /// Ignores a signal in this process.
 void cplatform_ignore_signal(int signal);
