@@ -7,6 +7,8 @@ import Platform
 
 /// Reads a script's output and errors until the request is over.
 struct CGIConversation {
+    /// Milliseconds.
+    private static let briefWait: Int32 = 2
     /// Seconds between two looks at the client.
     private static let lookInterval = 0.2
 
@@ -47,19 +49,18 @@ struct CGIConversation {
     mutating func run(output: consuming Descriptor, errors: Int32) -> RelayOutcome {
         let output = output.number
         withUnsafeTemporaryAllocation(byteCount: 64 * 1024, alignment: 16) { room in
-            var hasErrors = false
-            while !isOver {
-                let ready = Socket.wait(
+            // Most scripts are done so soon that one wake-up at their end serves for all they wrote.
+            var ready = Socket.wait(
+                output, for: [], or: errors, for: .readable, milliseconds: Self.briefWait)
+            var hasErrors = !ready.1.isEmpty
+            while true {
+                if hasErrors { readErrors(errors, room) }
+                if !ready.0.isEmpty { read(output, room, isLast: ready.0.contains(.hangUp)) }
+                if !isOver { look() }
+                if isOver { break }
+                ready = Socket.wait(
                     output, for: .readable, or: errors, for: .readable, milliseconds: patience)
                 hasErrors = !ready.1.isEmpty
-                if hasErrors { readErrors(errors, room) }
-                // Without writers and without bytes there is nothing to read.
-                if ready.0.contains(.readable) {
-                    read(output, room)
-                } else if !ready.0.isEmpty {
-                    outputEnded()
-                }
-                if !isOver { look() }
             }
             script.end(outputHasEnded: hasOutputEnded)
             if hasErrors || !hasOutputEnded { readLastErrors(errors, room) }
@@ -74,7 +75,10 @@ struct CGIConversation {
         return Int32(max(0, left * 1000).rounded(.up))
     }
 
-    private mutating func read(_ number: Int32, _ room: UnsafeMutableRawBufferPointer) {
+    /// `isLast`: no writer is left, so that fewer bytes than there is room for are the last.
+    private mutating func read(
+        _ number: Int32, _ room: UnsafeMutableRawBufferPointer, isLast: Bool
+    ) {
         switch Files.readPipe(number, into: room) {
         case .bytes(let count):
             now = .now
@@ -82,6 +86,7 @@ struct CGIConversation {
             // The time a slow client takes for its bytes is not the script's.
             let waited = Instant.now.seconds(since: now)
             if waited > 0.01 { deadline = deadline.adding(seconds: waited) }
+            if isLast, !isOver, count < room.count { outputEnded() }
         case .end: outputEnded()
         case .wouldBlock: break
         }

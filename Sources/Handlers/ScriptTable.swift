@@ -24,7 +24,8 @@ package final class ScriptTable: ScriptStarter {
     ) -> ScriptRun? {
         let run = state.withLock { state in
             state.lastID += 1
-            let run = ScriptRun(id: state.lastID) { [weak self] in self?.end($0, outputHasEnded: $1) }
+            let run = ScriptRun(id: state.lastID) { [weak self] in self?.end($0, outputHasEnded: $1)
+            }
             state.runs[run.id] = run
             return run
         }

@@ -113,7 +113,9 @@ extension SupervisorLoop {
             return false
         }
         var descriptors = message.descriptors
-        defer { for descriptor in descriptors where descriptor >= 0 { closeDescriptor(descriptor) } }
+        defer {
+            for descriptor in descriptors where descriptor >= 0 { closeDescriptor(descriptor) }
+        }
         guard !message.bytes.isEmpty else {
             // It closed its end; it must die now, because we cannot talk to it any more.
             unwatch(host.socket.descriptor.number)

@@ -29,7 +29,7 @@ private final class ShellStarter: ScriptStarter {
         start.endsWithParent = false
         do {
             let child = try ChildProcess(start)
-            let output = try Self.duplicate(stdout)
+            let output = Self.duplicate(stdout)
             try Thread.start(named: "starter") { self.watch(child, run, output) }
         } catch {
             return nil
@@ -37,10 +37,12 @@ private final class ShellStarter: ScriptStarter {
         return run
     }
 
-    private static func duplicate(_ number: Int32) throws(SystemError) -> Int32 {
+    private static func duplicate(_ number: Int32) -> Int32 {
         let original = Descriptor(owning: number)
-        defer { _ = original.take() }
-        return try original.duplicate().take()
+        var copy: Int32 = -1
+        do { copy = try original.duplicate().take() } catch { Issue.record(error) }
+        _ = original.take()
+        return copy
     }
 
     private func watch(_ child: ChildProcess, _ run: ScriptRun, _ output: Int32) {
