@@ -32,7 +32,8 @@ package final class ServedMapping: Sendable {
     package let settings: [(name: String, value: String)]
 
     package init(
-        index: Int, name: String, poolName: String? = nil, settings: [(name: String, value: String)] = []
+        index: Int, name: String, poolName: String? = nil,
+        settings: [(name: String, value: String)] = []
     ) {
         self.index = index
         self.name = name

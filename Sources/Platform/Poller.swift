@@ -48,7 +48,9 @@ package struct Poller: ~Copyable, Sendable {
             let count = cplatform_epoll_wait_one(descriptor.number, milliseconds, &events, &token)
             if count == 1 { return (token, Events(rawValue: events)) }
             if count == 0 { return nil }
-            if errno != EINTR { fatalError("epoll_wait: errno \(errno): the epoll descriptor is broken") }
+            if errno != EINTR {
+                fatalError("epoll_wait: errno \(errno): the epoll descriptor is broken")
+            }
         }
     }
 
@@ -58,7 +60,8 @@ package struct Poller: ~Copyable, Sendable {
         _ operation: Operation, _ number: Int32, _ events: Events, _ token: UInt64
     ) throws(SystemError) {
         _ = try retrying("epoll_ctl") {
-            cplatform_epoll_control(descriptor.number, operation.rawValue, number, events.rawValue, token)
+            cplatform_epoll_control(
+                descriptor.number, operation.rawValue, number, events.rawValue, token)
         }
     }
 }

@@ -40,7 +40,7 @@ struct Monitor {
         }
         guard now.seconds(since: lastSweep) >= 0.1 else { return }
         lastSweep = now
-        server.connections.forEach { $0.expire(at: now, handsOver: server.isLeaving) }
+        server.connections.visit { $0.expire(at: now, handsOver: server.isLeaving) }
         server.router.expire(at: now)
         server.accessLog?.flush()
         if server.isAcceptPaused.exchange(false, ordering: .relaxed) { server.acceptAll() }

@@ -144,7 +144,8 @@ final class RoutedMapping: Sendable {
             let path = exchange.request.path
             prefix.withUnsafeBufferPointer { exchange.route.scriptName.append(contentsOf: $0) }
             path.withUnsafeBufferPointer {
-                exchange.route.pathInfo.append(contentsOf: UnsafeBufferPointer(rebasing: $0[prefix.count...]))
+                exchange.route.pathInfo.append(
+                    contentsOf: UnsafeBufferPointer(rebasing: $0[prefix.count...]))
             }
             if !scriptFilename.isEmpty {
                 scriptFilename.withUnsafeBufferPointer {
