@@ -99,8 +99,10 @@ final class Router: Sendable {
         case .extension(let handler):
             return .outcome(handler.answer(exchange))
         case .pool(let handler):
+            thread.willBlock()
             return answerByPool(exchange, handler, on: thread)
         case .cgi(let handler):
+            thread.willBlock()
             if case .redirect(let path) = handler.run(exchange) { return .elsewhere(path) }
             return .outcome(.done)
         case .redirect(let status, let location):
