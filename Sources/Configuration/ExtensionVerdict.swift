@@ -41,7 +41,8 @@ extension Settings {
     package mutating func apply(verdictText: String) {
         let lines = verdictText.split(separator: "\n", omittingEmptySubsequences: false)
         for (index, line) in lines.enumerated() where index < extensions.count {
-            let words = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+            let words = line.split(separator: "\t", omittingEmptySubsequences: false).map(
+                String.init)
             guard words.count >= 2 else { continue }
             switch words[0] {
             case "in-process":
@@ -49,7 +50,8 @@ extension Settings {
             case "isolated":
                 extensions[index].verdict = ExtensionVerdict(home: .isolated, path: words[1])
             case "broken" where words.count > 2:
-                extensions[index].verdict = ExtensionVerdict(home: .broken(words[2]), path: words[1])
+                extensions[index].verdict = ExtensionVerdict(
+                    home: .broken(words[2]), path: words[1])
             default: continue
             }
         }

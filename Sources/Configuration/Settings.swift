@@ -50,7 +50,7 @@ package struct Settings: Sendable, Equatable {
         package var body = 60.0
         package var keepAlive = 15.0
         package var send = 60.0
-        /// A PENDING extension call, and the hard limit of any call.
+        /// A PENDING extension call.
         package var request = 120.0
         /// How long a leaving host or a stopping server waits for requests in flight.
         package var drain = 30.0
@@ -126,7 +126,7 @@ package struct Settings: Sendable, Equatable {
         /// Requests that may wait for a worker, and how long; 503 beyond.
         package var queue = 1000
         package var queueTimeout = 10.0
-        /// The workers' folder; nil = the folder of the program or the site's root.
+        /// The workers' folder; nil = the supervisor's.
         package var folder: String?
         package var environment: [Setting] = []
         package init(name: String, program: Program) {

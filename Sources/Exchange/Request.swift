@@ -102,19 +102,31 @@ package final class Request {
 
     /// The value of the first field of that name (any case); nil when absent.
     package func value(of name: StaticString) -> Slice? {
-        for field in fields where matches(field.name, name) { return field.value }
-        return nil
+        let length = UInt32(name.utf8CodeUnitCount)
+        return bytes.withUnsafeBufferPointer { bytes in
+            fields.withUnsafeBufferPointer { fields in
+                for field in fields
+                where field.name.count == length && isSame(bytes, field.name, name) {
+                    return field.value
+                }
+                return nil
+            }
+        }
     }
 
     /// Whether the slice is that text, upper and lower case alike (ASCII).
     package func matches(_ slice: Slice, _ text: StaticString) -> Bool {
         guard Int(slice.count) == text.utf8CodeUnitCount else { return false }
+        return bytes.withUnsafeBufferPointer { isSame($0, slice, text) }
+    }
+
+    private func isSame(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ slice: Slice, _ text: StaticString
+    ) -> Bool {
+        let start = Int(slice.start)
         return text.withUTF8Buffer { expected in
-            var index = Int(slice.start)
-            for byte in expected {
-                if lowercased(bytes[index]) != lowercased(byte) { return false }
-                index += 1
-            }
+            for index in 0..<expected.count
+            where lowercased(bytes[start + index]) != lowercased(expected[index]) { return false }
             return true
         }
     }

@@ -13,6 +13,8 @@ extension Call {
         status: UnsafeBufferPointer<UInt8>?, block: UnsafeBufferPointer<UInt8>?, closes: Bool
     ) -> UInt32 {
         guard stage == .none else { return UInt32(ERROR_INVALID_FUNCTION) }
+        if let block, !closes, lastHead.isMade(of: status, block) { return sendHead() }
+        forgetHead()
         if let status, !status.isEmpty, !head.setStatus(status.span) {
             head.reset()
             return UInt32(ERROR_INVALID_DATA)
@@ -33,6 +35,7 @@ extension Call {
             return UInt32(NO_ERROR)
         }
         let code = sendHead()
+        if consumed == block.count && !closes { lastHead.note(status, block) }
         guard code == UInt32(NO_ERROR), consumed < block.count else { return code }
         return writeBody(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: block[consumed...])))
     }
@@ -40,6 +43,7 @@ extension Call {
     /// HSE_REQ_SEND_URL_REDIRECT_RESP.
     mutating func redirect(to url: UnsafeBufferPointer<UInt8>) -> UInt32 {
         guard stage == .none else { return UInt32(ERROR_INVALID_FUNCTION) }
+        forgetHead()
         guard head.addField("Location", url.span) else {
             head.reset()
             return UInt32(ERROR_INVALID_DATA)
@@ -62,6 +66,7 @@ extension Call {
             held.append(contentsOf: bytes)
             return readHeld()
         case .none, .inBand:
+            forgetHead()
             stage = .inBand
             held.append(contentsOf: bytes)
             return readInBand()
@@ -148,6 +153,13 @@ extension Call {
         if first == UInt8(ascii: "\r") || first == UInt8(ascii: "\n") { return true }
         return last == UInt8(ascii: "\n")
             && InBand.classify(bytes.bindMemory(to: UInt8.self).span) == .head
+    }
+
+    /// The head of the slot's last call is not this one's.
+    private mutating func forgetHead() {
+        guard !lastHead.isEmpty else { return }
+        lastHead.forget()
+        head.reset()
     }
 
     private mutating func sendHead() -> UInt32 {

@@ -27,6 +27,8 @@ struct Call: @unchecked Sendable {
     var exchange: (any ExtensionExchange)?
     var stage = Stage.none
     var head = ResponseHead()
+    /// What `head` was made of; while it is not empty, `head` still is the last call's.
+    var lastHead = HeadSource()
     var held: [UInt8] = []
     /// Takes the extension's own chunk encoding off.
     var decoder: ChunkedDecoder?
@@ -45,7 +47,7 @@ struct Call: @unchecked Sendable {
         self.exchange = exchange
         stage = .none
         held.removeAll(keepingCapacity: true)
-        head.reset()
+        if lastHead.isEmpty { head.reset() }
         decoder = nil
         broken = nil
         block.initialize(to: ControlBlock.template)

@@ -10,12 +10,12 @@ struct CachedDate {
     private var text: [UInt8] = []
 
     mutating func append(to bytes: inout [UInt8]) {
-        let now = WallClock.seconds
+        let now = CoarseClock.wallSeconds
         if now != second {
             second = now
             text.removeAll(keepingCapacity: true)
             HTTPDate.append(now, to: &text)
         }
-        bytes.append(contentsOf: text)
+        bytes.append(text.span)
     }
 }

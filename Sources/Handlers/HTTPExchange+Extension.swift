@@ -43,16 +43,16 @@ extension HTTPExchange: FactSource {
         case .siteName: bytes.append(contentsOf: (route.site?.name ?? "").utf8)
         case .siteNumber: appendDecimal(UInt64(clamping: route.site?.number ?? 1), to: &bytes)
         case .documentRoot: return append(route.site?.documentRoot, to: &bytes)
-        case .scriptName: bytes.append(contentsOf: route.scriptName)
-        case .pathInfo: bytes.append(contentsOf: route.pathInfo)
+        case .scriptName: route.scriptName.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
+        case .pathInfo: route.pathInfo.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
         case .pathTranslated:
             guard !route.pathInfo.isEmpty, append(route.site?.documentRoot, to: &bytes) else {
                 return false
             }
-            bytes.append(contentsOf: route.pathInfo)
+            route.pathInfo.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
         case .scriptFilename:
             guard !route.scriptFilename.isEmpty else { return false }
-            bytes.append(contentsOf: route.scriptFilename)
+            route.scriptFilename.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
         case .poolName:
             guard let name = route.poolName else { return false }
             bytes.append(contentsOf: name.utf8)

@@ -112,6 +112,7 @@ package final class HTTPExchange {
 
     /// Forgets one exchange before the next on the same connection.
     package func reset() {
+        guard headSent || route.site != nil || body.length > 0 else { return }
         body.reset()
         route.forget()
         assignedWorker = nil
@@ -131,10 +132,7 @@ package final class HTTPExchange {
     package func end() {
         reset()
         lock.withLock { _ in
-            output.removeAll(keepingCapacity: output.capacity <= 64 * 1024)
-            outputStart = 0
-            file = nil
-            fileLeft = 0
+            if hasOutput || output.capacity > 64 * 1024 { forgetOutput() }
             socket = -1
         }
         owner = nil

@@ -19,45 +19,61 @@ package final class ServedSite: Sendable {
     }
 }
 
+/// A line of `handlers:` as far as the exchange it answers is concerned. Lives as long as the host.
+package final class ServedMapping: Sendable {
+    /// Its place in the site's list; `files` for what no line claims.
+    package let index: Int
+    package static let files = -1
+    /// For logs: "extension hello", "pool php".
+    package let name: String
+    /// The pool's name when calls run in workers.
+    package let poolName: String?
+    /// The settings of the extension.
+    package let settings: [(name: String, value: String)]
+
+    package init(
+        index: Int, name: String, poolName: String? = nil,
+        settings: [(name: String, value: String)] = []
+    ) {
+        self.index = index
+        self.name = name
+        self.poolName = poolName
+        self.settings = settings
+    }
+}
+
 /// What the router found out: the site, and which part of the path named the handler.
 ///
 /// Its buffers are reused by the next request.
-package struct Route: Sendable {
-    package var site: ServedSite?
-    /// Index into the site's mappings, or `Route.files`.
-    package var mapping = Route.files
-    /// What no mapping claims is a file.
-    package static let files = -1
+package struct Route {
+    // Unowned and not counted: every request would pay for it, and neither ever goes away.
+    package unowned(unsafe) var site: ServedSite?
+    /// Nil: nothing was found yet.
+    package unowned(unsafe) var mapping: ServedMapping?
     /// The decoded path up to the handler: "/hello", "/app/index.php".
     package var scriptName: [UInt8] = []
     /// The rest: "" or "/more".
     package var pathInfo: [UInt8] = []
     /// The file that answers; absolute.
     package var scriptFilename: [UInt8] = []
-    /// The pool's name when the call runs in a worker.
-    package var poolName: String?
-    /// The settings of the extension.
-    package var settings: [(name: String, value: String)] = []
-    /// For logs: "extension hello", "pool php".
-    package var handlerName = ""
     /// Local redirects so far (RFC 3875 §6.2.2), at most 10.
     package var redirects = 0
-
     /// A worker ended before it took the request, and another one was asked.
     package var wasRetried = false
 
     package init() {}
 
+    package var poolName: String? { mapping?.poolName }
+    package var settings: [(name: String, value: String)] { mapping?.settings ?? [] }
+    package var handlerName: String { mapping?.name ?? "" }
+
     /// Forgets where the request went; keeps the memory.
     package mutating func forget() {
         site = nil
-        mapping = Route.files
+        mapping = nil
         scriptName.removeAll(keepingCapacity: true)
         pathInfo.removeAll(keepingCapacity: true)
         scriptFilename.removeAll(keepingCapacity: true)
-        poolName = nil
-        settings = []
-        handlerName = ""
         redirects = 0
         wasRetried = false
     }

@@ -58,7 +58,9 @@ package enum Thread {
     /// Whether a thread of this process runs or waits for a processor only: state R in
     /// /proc/self/task/NUMBER/stat (man 5 proc).
     package static func isRunnable(_ number: Int32) -> Bool {
-        guard let file = try? Files.open("/proc/self/task/\(number)/stat", .readOnly) else { return false }
+        guard let file = try? Files.open("/proc/self/task/\(number)/stat", .readOnly) else {
+            return false
+        }
         return withUnsafeTemporaryAllocation(byteCount: 512, alignment: 1) { room in
             guard let count = try? Files.read(file.number, into: room, at: 0) else { return false }
             // "17 (name) R 1 …": the name may hold anything, so the last parenthesis counts.

@@ -10,15 +10,17 @@ import Platform
 extension Connection {
     /// Goes on from phase to phase until something has to be waited for.
     func advance(on thread: PoolThread) -> Rest {
+        // One reference for the whole turn: counting it anew in each phase would be the dearest thing here.
+        let activity = activity ?? beginActivity(on: thread)
         while true {
             let rest: Rest?
             switch phase {
             case .free: return .closed
-            case .idle, .head: rest = readHead(on: thread)
-            case .body: rest = readBody(on: thread)
-            case .handling: rest = handle(on: thread)
-            case .sending: rest = send(on: thread)
-            case .lingering: rest = linger(on: thread)
+            case .idle, .head: rest = readHead(activity, on: thread)
+            case .body: rest = readBody(activity, on: thread)
+            case .handling: rest = handle(activity.exchange, on: thread)
+            case .sending: rest = send(activity, on: thread)
+            case .lingering: rest = linger(activity, on: thread)
             }
             if let rest { return rest }
         }
@@ -26,8 +28,7 @@ extension Connection {
 
     // MARK: The head
 
-    private func readHead(on thread: PoolThread) -> Rest? {
-        let activity = activity ?? beginActivity(on: thread)
+    private func readHead(_ activity: Activity, on thread: PoolThread) -> Rest? {
         while true {
             if !activity.input.isEmpty {
                 switch parseHead(activity) {
@@ -76,7 +77,7 @@ extension Connection {
         if activity.input.isEmpty {
             // After a response no deadline is set; a new connection has the head's already.
             if deadline.load(ordering: .relaxed) == .max {
-                setDeadline(server.timeouts.keepAlive, from: .now)
+                setDeadline(server.timeouts.keepAlive, from: CoarseClock.now)
             }
             endActivity(on: thread)
             isIdle.store(phase == .idle, ordering: .relaxed)
@@ -92,7 +93,7 @@ extension Connection {
     /// The head is complete: finds the handler, and receives the body if that handler takes one.
     private func route(_ activity: Activity, on thread: PoolThread) -> Rest? {
         let exchange = activity.exchange
-        exchange.started = .now
+        exchange.started = CoarseClock.now
         requests += 1
         if server.isLeaving && !server.canHandOver { exchange.request.refuseKeepAlive() }
         let takesBody = server.router.route(exchange)
@@ -137,8 +138,7 @@ extension Connection {
         }
     }
 
-    private func readBody(on thread: PoolThread) -> Rest? {
-        guard let activity else { return close(on: thread) }
+    private func readBody(_ activity: Activity, on thread: PoolThread) -> Rest? {
         while true {
             switch takeBody(activity) {
             case .complete:
@@ -220,9 +220,7 @@ extension Connection {
 
     // MARK: The answer
 
-    private func handle(on thread: PoolThread) -> Rest? {
-        guard let activity else { return close(on: thread) }
-        let exchange = activity.exchange
+    private func handle(_ exchange: HTTPExchange, on thread: PoolThread) -> Rest? {
         if hasResumed {
             if let rest = resumed(on: thread) { return rest }
             guard phase == .handling else { return nil }
@@ -252,8 +250,7 @@ extension Connection {
         return nil
     }
 
-    private func send(on thread: PoolThread) -> Rest? {
-        guard let activity else { return close(on: thread) }
+    private func send(_ activity: Activity, on thread: PoolThread) -> Rest? {
         let exchange = activity.exchange
         switch exchange.flush() {
         case .blocked:
@@ -298,8 +295,7 @@ extension Connection {
         return nil
     }
 
-    private func linger(on thread: PoolThread) -> Rest? {
-        guard let activity else { return close(on: thread) }
+    private func linger(_ activity: Activity, on thread: PoolThread) -> Rest? {
         while true {
             switch receive(activity) {
             case .bytes(let count):

@@ -13,6 +13,8 @@ final class ConnectionTable: @unchecked Sendable {
     private var slots: [Connection] = []
     private let capacity: Int
     private let free: Mutex<[Int32]>
+    /// Slots from here on have never held a connection.
+    private let used = Atomic<Int>(0)
 
     init(capacity: Int) {
         self.capacity = capacity
@@ -29,22 +31,31 @@ final class ConnectionTable: @unchecked Sendable {
     var count: Int { capacity - free.withLock { $0.count } }
 
     func take() -> Connection? {
-        free.withLock { $0.popLast() }.map { slots[Int($0)] }
+        let slot = free.withLock { free -> Int32? in
+            guard let slot = free.popLast() else { return nil }
+            if Int(slot) >= used.load(ordering: .relaxed) {
+                used.store(Int(slot) + 1, ordering: .relaxed)
+            }
+            return slot
+        }
+        return slot.map { slots[Int($0)] }
     }
 
     func give(_ connection: Connection) {
         free.withLock { $0.append(Int32(connection.slot)) }
     }
 
-    func forEach(_ body: (Connection) -> Void) {
-        for slot in slots { body(slot) }
+    /// Calls `body` with every slot that has ever held a connection.
+    func visit(_ body: (Connection) -> Void) {
+        for slot in 0..<used.load(ordering: .relaxed) { body(slots[slot]) }
     }
 
     /// The connection that has waited the longest for another request: its deadline is the nearest.
     func oldestIdle() -> Connection? {
         var oldest: Connection?
         var nearest = Int64.max
-        for slot in slots where slot.isIdle.load(ordering: .relaxed) && slot.isAtRest {
+        for slot in slots[..<used.load(ordering: .relaxed)]
+        where slot.isIdle.load(ordering: .relaxed) && slot.isAtRest {
             let deadline = slot.deadline.load(ordering: .relaxed)
             if deadline < nearest {
                 nearest = deadline

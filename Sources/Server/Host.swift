@@ -32,7 +32,8 @@ package enum Host {
         of start: SupervisorLink.Start, _ builtInExtensionFolder: String
     ) throws(HostFailure) -> Settings {
         // The verdicts follow the text after a NUL, which no YAML holds.
-        let parts = start.text.split(separator: "\0", maxSplits: 1, omittingEmptySubsequences: false)
+        let parts = start.text.split(
+            separator: "\0", maxSplits: 1, omittingEmptySubsequences: false)
         let name = start.configurationName
         let folder = name.lastIndex(of: "/").map { String(name[..<$0]) } ?? ""
         do throws(ConfigurationErrors) {

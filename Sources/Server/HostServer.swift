@@ -22,6 +22,8 @@ final class HostServer: Sendable {
     let connections: ConnectionTable
     private let listeners: [Listener]
     private let minimumThreads: Int
+    /// No thread waits for work: each takes several events at a time. The monitor's finding.
+    let isSaturated = Atomic<Bool>(false)
     private let leaving = Atomic<Bool>(false)
     private let handingOver = Atomic<Bool>(false)
     private let newer = Mutex<MessageSocket?>(nil)

@@ -7,17 +7,26 @@ import Handlers
 import Synchronization
 
 /// A site and its mappings, in the order they are tried.
-struct RoutedSite: Sendable {
+final class RoutedSite: Sendable {
     let served: ServedSite
     let rules: FileRules
     let mappings: [RoutedMapping]
+    /// What no mapping claims is a file.
+    let files: RoutedMapping
     private let hosts: [HostPattern]
 
     init(_ site: Settings.Site, served: ServedSite, mappings: [RoutedMapping]) {
         self.served = served
         self.mappings = mappings
+        files = RoutedMapping(
+            .prefix("/"), .files, index: ServedMapping.files, name: "files")
         rules = FileRules(site)
         hosts = site.hosts.map(HostPattern.init)
+    }
+
+    /// The mapping with that number; `ServedMapping.files` is the one for files.
+    subscript(index: Int) -> RoutedMapping {
+        index == ServedMapping.files ? files : mappings[index]
     }
 
     /// Whether the request's host is one of this site's.
@@ -47,8 +56,8 @@ struct HostPattern: Sendable {
     }
 }
 
-/// One line of `handlers:`.
-struct RoutedMapping: Sendable {
+/// One line of `handlers:`, ready to answer.
+final class RoutedMapping: Sendable {
     enum Handler: Sendable {
         case files
         case `extension`(ExtensionHandler)
@@ -74,14 +83,13 @@ struct RoutedMapping: Sendable {
 
     let pattern: Pattern
     let handler: Handler
+    let served: ServedMapping
     /// The extension's library; empty when the script is a file of the site.
     let scriptFilename: [UInt8]
-    /// For logs: "extension hello".
-    let name: String
 
     init(
-        _ pattern: Settings.Mapping.Pattern, _ handler: Handler, scriptFilename: String = "",
-        name: String
+        _ pattern: Settings.Mapping.Pattern, _ handler: Handler, index: Int,
+        scriptFilename: String = "", name: String
     ) {
         switch pattern {
         case .prefix(let text):
@@ -93,7 +101,15 @@ struct RoutedMapping: Sendable {
         }
         self.handler = handler
         self.scriptFilename = Array(scriptFilename.utf8)
-        self.name = name
+        switch handler {
+        case .extension(let extended):
+            served = ServedMapping(index: index, name: name, settings: extended.settings)
+        case .pool(let pooled):
+            served = ServedMapping(
+                index: index, name: name, poolName: pooled.pool.name, settings: pooled.settings)
+        case .files, .cgi, .redirect, .unavailable:
+            served = ServedMapping(index: index, name: name)
+        }
     }
 
     /// Whether this mapping answers; fills the route's script name, path info and file.
@@ -126,10 +142,15 @@ struct RoutedMapping: Sendable {
             return true
         case .extension, .pool, .redirect, .unavailable:
             let path = exchange.request.path
-            exchange.route.scriptName.append(contentsOf: prefix)
-            exchange.route.pathInfo.append(contentsOf: path[prefix.count...])
+            prefix.withUnsafeBufferPointer { exchange.route.scriptName.append(contentsOf: $0) }
+            path.withUnsafeBufferPointer {
+                exchange.route.pathInfo.append(
+                    contentsOf: UnsafeBufferPointer(rebasing: $0[prefix.count...]))
+            }
             if !scriptFilename.isEmpty {
-                exchange.route.scriptFilename.append(contentsOf: scriptFilename)
+                scriptFilename.withUnsafeBufferPointer {
+                    exchange.route.scriptFilename.append(contentsOf: $0)
+                }
             } else {
                 exchange.route.scriptFilename.append(contentsOf: site.documentRoot)
                 exchange.route.scriptFilename.append(contentsOf: prefix)

@@ -48,18 +48,12 @@ final class Router: Sendable {
     }
 
     private func choose(_ exchange: HTTPExchange, _ site: RoutedSite) -> Bool {
-        for (index, mapping) in site.mappings.enumerated() where mapping.matches(exchange, site.served) {
-            exchange.route.mapping = index
-            exchange.route.handlerName = mapping.name
+        for mapping in site.mappings where mapping.matches(exchange, site.served) {
+            exchange.route.mapping = mapping.served
             return mapping.handler.takesBody
         }
-        return chooseFiles(exchange, site)
-    }
-
-    /// What no mapping claims is a file. A folder may turn out to be a script's, so a body is kept for it.
-    private func chooseFiles(_ exchange: HTTPExchange, _ site: RoutedSite) -> Bool {
-        exchange.route.mapping = Route.files
-        exchange.route.handlerName = "files"
+        exchange.route.mapping = site.files.served
+        // A folder may turn out to be a script's, so a body is kept for it.
         return exchange.request.path.last == UInt8(ascii: "/") && !site.rules.claims.isEmpty
     }
 
@@ -69,15 +63,20 @@ final class Router: Sendable {
     func handle(_ exchange: HTTPExchange, on thread: PoolThread) -> Outcome {
         while true {
             if exchange.headSent { return .done }
-            let site = sites[(exchange.route.site?.number ?? 1) - 1]
-            switch answer(exchange, site, on: thread) {
+            guard let mapping = exchange.route.mapping else {
+                exchange.fail(status: 500, reason: "the request was not routed")
+                return .done
+            }
+            switch answer(exchange, site(of: exchange)[mapping.index], on: thread) {
             case .outcome(let outcome): return outcome
             case .elsewhere(let path): redirect(exchange, to: path)
-            case .script(let mapping):
-                exchange.route.mapping = mapping
-                exchange.route.handlerName = site.mappings[mapping].name
+            case .script(let index): exchange.route.mapping = site(of: exchange)[index].served
             }
         }
+    }
+
+    private func site(of exchange: HTTPExchange) -> RoutedSite {
+        sites[(exchange.route.site?.number ?? 1) - 1]
     }
 
     private enum Step {
@@ -89,18 +88,21 @@ final class Router: Sendable {
     }
 
     private func answer(
-        _ exchange: HTTPExchange, _ site: RoutedSite, on thread: PoolThread
+        _ exchange: HTTPExchange, _ mapping: RoutedMapping, on thread: PoolThread
     ) -> Step {
-        guard exchange.route.mapping != Route.files else { return answerFile(exchange, site) }
-        switch site.mappings[exchange.route.mapping].handler {
+        switch mapping.handler {
         case .files:
-            return answerFile(exchange, site)
+            switch StaticFiles.answer(exchange, rules: site(of: exchange).rules) {
+            case .answered: return .outcome(.done)
+            case .script(let mapping): return .script(mapping: mapping)
+            }
         case .extension(let handler):
-            exchange.route.settings = handler.settings
             return .outcome(handler.answer(exchange))
         case .pool(let handler):
+            thread.willBlock()
             return answerByPool(exchange, handler, on: thread)
         case .cgi(let handler):
+            thread.willBlock()
             if case .redirect(let path) = handler.run(exchange) { return .elsewhere(path) }
             return .outcome(.done)
         case .redirect(let status, let location):
@@ -116,18 +118,9 @@ final class Router: Sendable {
         }
     }
 
-    private func answerFile(_ exchange: HTTPExchange, _ site: RoutedSite) -> Step {
-        switch StaticFiles.answer(exchange, rules: site.rules) {
-        case .answered: return .outcome(.done)
-        case .script(let mapping): return .script(mapping: mapping)
-        }
-    }
-
     private func answerByPool(
         _ exchange: HTTPExchange, _ handler: FastCGIHandler, on thread: PoolThread
     ) -> Step {
-        exchange.route.settings = handler.settings
-        exchange.route.poolName = handler.pool.name
         let answer = handler.answer(exchange)
         if let next = answer.next { thread.runNext(next) }
         if let path = answer.redirect { return .elsewhere(path) }
@@ -139,7 +132,8 @@ final class Router: Sendable {
         let redirects = exchange.route.redirects + 1
         guard redirects <= 10 else {
             return exchange.fail(
-                status: 502, reason: "more than 10 local redirects; the program goes round in circles")
+                status: 502,
+                reason: "more than 10 local redirects; the program goes round in circles")
         }
         guard exchange.request.redirect(to: path) else {
             return exchange.fail(status: 502, reason: "a local redirect to an invalid path")

@@ -62,7 +62,9 @@ final class RunningHost {
                 leave(handingOverTo: MessageSocket(Descriptor(owning: socket)))
             }
         case .takeOver:
-            if let socket = descriptors.first { takeOver(MessageSocket(Descriptor(owning: socket))) }
+            if let socket = descriptors.first {
+                takeOver(MessageSocket(Descriptor(owning: socket)))
+            }
         case .drain: leave(handingOverTo: nil)
         case .reopenLogs:
             log.reopen()

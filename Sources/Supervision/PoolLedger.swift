@@ -197,7 +197,8 @@ struct PoolLedger: Sendable {
         if worker.hasStarted {
             // It has worked: a request, or somebody with a signal, has killed this one. Its successor is
             // as good as any; `rate` is what keeps a program that dies of every request bearable.
-            actions.append(.log("a worker \(end) \(Self.age(lived)) after its start; it is replaced"))
+            actions.append(
+                .log("a worker \(end) \(Self.age(lived)) after its start; it is replaced"))
             return
         }
         fail("\(end) \(Self.age(lived)) after its start", now, &actions)

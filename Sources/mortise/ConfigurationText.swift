@@ -34,7 +34,7 @@ struct ConfigurationText {
             let file = try Files.open(path, .readOnly)
             bytes = try Files.contents(of: file.number)
         } catch {
-            throw Failure("\(name): \(error)")
+            throw Failure("\(name) cannot be read: \(error)")
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw Failure("\(name): not UTF-8 text")
@@ -51,7 +51,7 @@ struct ConfigurationText {
         do {
             path = try Files.realPath(name)
         } catch {
-            throw Failure("\(name): \(error)")
+            throw Failure("\(name) cannot be read: \(error)")
         }
         if Folders.exists(path) {
             if (try? Files.status(path: "\(path)/site.yaml")) != nil {

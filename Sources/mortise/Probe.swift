@@ -12,7 +12,9 @@ enum Probe {
     static func verdict(of entry: Settings.Extension) -> ExtensionVerdict {
         let files = entry.candidates
         guard let path = files.first(where: { (try? Files.status(path: $0)) != nil }) else {
-            let reason = "no such file: \(files.joined(separator: ", "))"
+            let places = files.joined(separator: ", ")
+            let reason =
+                "no such library; looked for \(places); correct 'library' or build it"
             return ExtensionVerdict(home: .broken(reason), path: files.first ?? entry.library)
         }
         return ExtensionVerdict(home: home(path, threadSafe: entry.threadSafe), path: path)

@@ -16,7 +16,8 @@ struct ServeCommand: ParsableCommand {
             those of a folder cgi-bin as CGI.
 
             SIGHUP reads the configuration anew, SIGUSR1 opens the log files anew, SIGTERM finishes the \
-            requests in flight and stops.
+            requests in flight and stops. They go to this process: the number behind "supervisor/" in the \
+            error log.
             """)
 
     @Argument(

@@ -34,7 +34,7 @@ extension EndToEndTests {
                 #expect(report.answered == [200: 5000])
                 #expect(report.failed.isEmpty)
                 #expect(report.wrong.isEmpty)
-                #expect(counts.current.count == 4, "all processes of the pool had work")
+                #expect(counts.current.count > 1, "the work was spread")
                 #expect(counts.current.values.reduce(0, +) == 5000)
             }
         }

@@ -269,7 +269,10 @@ private func ask(
 
     @Test func mortiseWorkerIsSentTheHeadAndMayWriteToTheAccessLog() throws {
         let client = try Client(get)
-        client.exchange.route.settings = [("GREETING", "hello"), ("COLOUR", "")]
+        let mapping = ServedMapping(
+            index: 0, name: "test", settings: [("GREETING", "hello"), ("COLOUR", "")])
+        defer { withExtendedLifetime(mapping) {} }
+        client.exchange.route.mapping = mapping
         let (end, response, asked) = try ask(client, relay(isWorker: true)) {
             Says.out("Status: 200 OK\r\n\r\n", $0.id)
                 + Says.content(.accessLog, [1, 0xf4] + Array("note".utf8), $0.id) + Says.end($0.id)
