@@ -37,6 +37,15 @@ package struct PrivateFolder: Sendable {
     package static func removeFile(_ path: String) { unlink(path) }
 }
 
+/// The folder of the server this process belongs to.
+package enum RuntimeFolder {
+    /// The variable that names it to hosts and workers.
+    package static let variable = "MORTISE_RUNTIME_FOLDER"
+
+    /// Nil in a process that no supervisor has started.
+    package static var path: String? { Environment.value(of: variable) }
+}
+
 /// The variables this process was started with (man 7 environ).
 package enum Environment {
     package static func value(of name: String) -> String? {

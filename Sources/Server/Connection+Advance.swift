@@ -66,7 +66,12 @@ extension Connection {
     /// A request that cannot be trusted: its answer is the last one, no byte after it is parsed.
     private func refuse(_ activity: Activity, _ status: Int) {
         let exchange = activity.exchange
-        exchange.request.refuse()
+        if phase == .body {
+            exchange.request.refuseKeepAlive()
+        } else {
+            activity.input.withBytes { exchange.refused.append(contentsOf: $0.prefix(1024)) }
+            exchange.request.refuse()
+        }
         activity.input.removeAll()
         wasRefused = true
         exchange.refuse(status: status)

@@ -72,7 +72,8 @@ final class HostParts: Sendable {
         case .inProcess:
             do throws(ExtensionError) {
                 let library = try LoadedExtension.load(
-                    path: entry.verdict?.path ?? entry.library, name: entry.name)
+                    path: entry.verdict?.path ?? entry.library, name: entry.name,
+                    copies: RuntimeFolder.path)
                 let handler = ExtensionHandler(library: library, settings: values)
                 return Home(library: library, handler: .extension(handler))
             } catch {

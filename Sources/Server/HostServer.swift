@@ -108,7 +108,9 @@ final class HostServer: Sendable {
     }
 
     func logAccess(_ exchange: HTTPExchange) {
-        accessLog?.append(exchange)
+        guard let accessLog else { return }
+        let refused = exchange.refused
+        accessLog.append(exchange, refused: refused.span)
     }
 
     // MARK: Accepting
