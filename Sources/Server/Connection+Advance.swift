@@ -73,6 +73,7 @@ extension Connection {
             exchange.request.refuse()
         }
         activity.input.removeAll()
+        wasRefused = true
         exchange.refuse(status: status)
         phase = .sending
     }
@@ -287,7 +288,8 @@ extension Connection {
     /// Closing with unread bytes would reset the connection and might destroy the answer on its way
     /// (RFC 9112 §9.6): the client is told that no more comes, and what it sends is read for a while.
     private func beginLingering(_ activity: Activity, on thread: PoolThread) -> Rest? {
-        if isDrained && !activity.exchange.request.hasBody && activity.input.isEmpty {
+        let mayFollow = wasRefused || activity.exchange.request.hasBody
+        if isDrained && !mayFollow && activity.input.isEmpty {
             return close(on: thread)
         }
         Socket.shutdownWrite(socket)

@@ -76,6 +76,8 @@ final class Connection: @unchecked Sendable {
     var isDrained = false
     /// The client may have closed its side; that makes no second event after the bytes before it are read.
     var mayHaveEnded = false
+    /// What is being sent is the answer to something that was no request: anything may follow it.
+    var wasRefused = false
     var requests = 0
     var lingered = 0
 
@@ -96,6 +98,7 @@ final class Connection: @unchecked Sendable {
         remote = peer
         self.local = local
         requests = 0
+        wasRefused = false
         phase = .head
         setDeadline(server.timeouts.head, from: .now)
         turn.store(Turn.idle, ordering: .releasing)
