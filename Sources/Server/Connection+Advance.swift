@@ -101,13 +101,14 @@ extension Connection {
         exchange.started = CoarseClock.now
         requests += 1
         if server.isLeaving && !server.canHandOver { exchange.request.refuseKeepAlive() }
-        let takesBody = server.router.route(exchange)
+        let mapping = server.router.route(exchange)
+        self.mapping = mapping
         let request = exchange.request
         guard request.hasBody else {
             phase = .handling
             return nil
         }
-        guard takesBody, !exchange.headSent else {
+        guard mapping?.takesBody(of: exchange) == true else {
             dropBody(activity)
             phase = .handling
             return nil
@@ -232,7 +233,8 @@ extension Connection {
         }
         deadline.store(.max, ordering: .relaxed)
         prepareHold()
-        if server.router.handle(exchange, on: thread) == .done {
+        guard let mapping, server.router.handle(exchange, by: mapping, on: thread) == .pending
+        else {
             phase = .sending
             return nil
         }

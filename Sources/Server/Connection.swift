@@ -72,6 +72,8 @@ final class Connection: @unchecked Sendable {
     var remote = SocketAddress.unix("")
     var local = SocketAddress.unix("")
     var activity: Activity?
+    /// Who answers the request; not counted, for mappings live as long as the host.
+    unowned(unsafe) var mapping: RoutedMapping?
     /// The socket had nothing more to give when last asked.
     var isDrained = false
     /// The client may have closed its side; that makes no second event after the bytes before it are read.
