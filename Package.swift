@@ -14,7 +14,10 @@ let strict: [SwiftSetting] = [
 func extensionTarget(_ name: String, folder: String? = nil, libraries: [String] = []) -> Target {
     .target(
         name: name, path: "Plugins/\(folder ?? name)", sources: nil, publicHeadersPath: ".",
-        cSettings: [.headerSearchPath("../../Sources/CISAPI/include"), .unsafeFlags(["-fvisibility=hidden"])],
+        cSettings: [
+            .headerSearchPath("../../Sources/CISAPI/include"),
+            .unsafeFlags(["-fvisibility=hidden"]),
+        ],
         linkerSettings: libraries.map { .linkedLibrary($0) })
 }
 
@@ -58,7 +61,8 @@ let package = Package(
         // What touches an extension's memory.
         .target(name: "CExtensionHost", dependencies: ["CISAPI"]),
         .target(
-            name: "ExtensionHost", dependencies: ["CISAPI", "CExtensionHost", "Exchange", "Platform"],
+            name: "ExtensionHost",
+            dependencies: ["CISAPI", "CExtensionHost", "Exchange", "Platform"],
             swiftSettings: strict),
 
         // The host.
@@ -75,7 +79,8 @@ let package = Package(
 
         // The worker of an isolated pool.
         .target(
-            name: "Worker", dependencies: ["ExtensionHost", "Exchange", "Platform"], swiftSettings: strict),
+            name: "Worker", dependencies: ["ExtensionHost", "Exchange", "Platform"],
+            swiftSettings: strict),
 
         // The supervisor.
         .target(
@@ -102,7 +107,8 @@ let package = Package(
         // Tests, a target beside each room, and the whole program over real sockets.
         .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: strict),
         .testTarget(name: "ExchangeTests", dependencies: ["Exchange"], swiftSettings: strict),
-        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
+        .testTarget(
+            name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
         .testTarget(name: "ControlTests", dependencies: ["Control"], swiftSettings: strict),
         .testTarget(
             name: "HandlersTests",
@@ -130,7 +136,8 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Server", "Handlers", "ExtensionHost", "TestExtensions", "Exchange", "Configuration",
+                "Server", "Handlers", "ExtensionHost", "TestExtensions", "Exchange",
+                "Configuration",
                 "Platform",
             ],
             swiftSettings: strict, linkerSettings: exportsForExtensions),

@@ -17,9 +17,13 @@ package struct ExtensionVerdict: Sendable, Equatable {
     /// The file that was found; absolute.
     package var path: String
 
-    package init(home: Home, path: String) {
+    /// Tells versions of the file apart, so that a reload replaces the workers of one that has changed.
+    package var version: String
+
+    package init(home: Home, path: String, version: String = "") {
         self.home = home
         self.path = path
+        self.version = version
     }
 }
 
@@ -41,7 +45,8 @@ extension Settings {
     package mutating func apply(verdictText: String) {
         let lines = verdictText.split(separator: "\n", omittingEmptySubsequences: false)
         for (index, line) in lines.enumerated() where index < extensions.count {
-            let words = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+            let words = line.split(separator: "\t", omittingEmptySubsequences: false).map(
+                String.init)
             guard words.count >= 2 else { continue }
             switch words[0] {
             case "in-process":
@@ -49,7 +54,8 @@ extension Settings {
             case "isolated":
                 extensions[index].verdict = ExtensionVerdict(home: .isolated, path: words[1])
             case "broken" where words.count > 2:
-                extensions[index].verdict = ExtensionVerdict(home: .broken(words[2]), path: words[1])
+                extensions[index].verdict = ExtensionVerdict(
+                    home: .broken(words[2]), path: words[1])
             default: continue
             }
         }

@@ -72,17 +72,28 @@ package final class AccessLog: Sendable {
         _ request: Request, refused: Span<UInt8>, remote: SocketAddress, status: Int, bytes: Int64,
         note: Span<UInt8>
     ) {
-        let time = WallClock.seconds
-        let size = withFreeBuffer { buffer in
-            guard buffer.count < Self.mostBuffered else { return -1 }
-            AccessLogLine.append(
-                request, refused: refused, status: status, bytes: bytes, note: note, time: time,
-                to: &buffer
-            ) { remote.appendHost(to: &$0) }
-            return buffer.count
+        let time = CoarseClock.wallSeconds
+        var hasWaited = false
+        while true {
+            let size = withFreeBuffer { buffer in
+                guard buffer.count < Self.mostBuffered else { return -1 }
+                AccessLogLine.append(
+                    request, refused: refused, status: status, bytes: bytes, note: note, time: time,
+                    to: &buffer
+                ) { remote.appendHost(to: &$0) }
+                return buffer.count
+            }
+            let isStalled = isStalled.load(ordering: .relaxed)
+            if size < 0 && !isStalled && !hasWaited {
+                // Lines come faster than the file takes them: better to wait for it than to lose one.
+                hasWaited = true
+                tell(writer.withLock { drain(&$0) })
+                continue
+            }
+            if size < 0 { lost.add(1, ordering: .relaxed) }
+            if size >= Self.batch && !isStalled { flush() }
+            return
         }
-        if size < 0 { lost.add(1, ordering: .relaxed) }
-        if size >= Self.batch && !isStalled.load(ordering: .relaxed) { flush() }
     }
 
     /// Writes what has gathered. Called once a second, and before the process ends.

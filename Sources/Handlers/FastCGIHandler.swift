@@ -69,7 +69,8 @@ package final class FastCGIHandler: Sendable {
     private func retry(_ exchange: HTTPExchange, _ next: HTTPExchange?) -> Answer {
         guard !exchange.route.wasRetried else {
             exchange.fail(
-                status: 502, reason: "two workers ended before they took the request", retryAfter: nil)
+                status: 502, reason: "two workers ended before they took the request",
+                retryAfter: nil)
             return Answer(outcome: .done, next: next)
         }
         exchange.route.wasRetried = true

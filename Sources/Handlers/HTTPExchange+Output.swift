@@ -39,7 +39,8 @@ extension HTTPExchange {
         while outputStart < output.count {
             let result = output.withUnsafeBytes {
                 Socket.send(
-                    socket, UnsafeRawBufferPointer(rebasing: $0[outputStart...]), more: fileLeft > 0)
+                    socket, UnsafeRawBufferPointer(rebasing: $0[outputStart...]), more: fileLeft > 0
+                )
             }
             switch result {
             case .bytes(let count): outputStart += count
@@ -156,7 +157,9 @@ extension HTTPExchange {
         guard !isBroken else { return false }
         if fileLeft == 0 && output.count - outputStart < Self.directWrite { return true }
         if flushLocked() == .broken { return false }
-        guard fileLeft > 0 || output.count - outputStart > limits.responseBuffer else { return true }
+        guard fileLeft > 0 || output.count - outputStart > limits.responseBuffer else {
+            return true
+        }
         while hasOutput {
             let milliseconds = Int32(clamping: Int(limits.sendTimeout * 1000))
             let ready = Socket.wait(socket, for: .writable, milliseconds: milliseconds)

@@ -120,7 +120,9 @@ extension HTTPExchange {
         }
         switch framing {
         case .length(let left) where left > 0 && !isCut:
-            log(.error, "the body ended \(left) bytes before its Content-Length; cut the connection")
+            log(
+                .error, "the body ended \(left) bytes before its Content-Length; cut the connection"
+            )
             isCut = true
         case .chunked where !isCut:
             lock.withLock { _ in output.append("0\r\n\r\n") }
@@ -137,7 +139,8 @@ extension HTTPExchange {
 
     /// Gives up, and tells the client when to come again, in seconds.
     package func fail(status: Int, reason: String, retryAfter: Int?) {
-        let text = String(decoding: request.bytes[request.methodName.range], as: UTF8.self)
+        let text =
+            String(decoding: request.bytes[request.methodName.range], as: UTF8.self)
             + " " + String(decoding: request.bytes[request.rawPath.range], as: UTF8.self)
         log(status >= 500 ? .error : .warning, "\(text): \(reason); answered \(status)")
         refuse(status: status, retryAfter: retryAfter)

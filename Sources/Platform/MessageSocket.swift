@@ -33,7 +33,8 @@ package final class MessageSocket: Sendable {
         while true {
             let sent = bytes.withUnsafeBytes { buffer in
                 cplatform_send_message(
-                    descriptor.number, buffer.baseAddress, buffer.count, descriptors, descriptors.count,
+                    descriptor.number, buffer.baseAddress, buffer.count, descriptors,
+                    descriptors.count,
                     Int32(MSG_DONTWAIT))
             }
             if sent >= 0 { return }

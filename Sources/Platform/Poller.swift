@@ -48,7 +48,33 @@ package struct Poller: ~Copyable, Sendable {
             let count = cplatform_epoll_wait_one(descriptor.number, milliseconds, &events, &token)
             if count == 1 { return (token, Events(rawValue: events)) }
             if count == 0 { return nil }
-            if errno != EINTR { fatalError("epoll_wait: errno \(errno): the epoll descriptor is broken") }
+            if errno != EINTR {
+                fatalError("epoll_wait: errno \(errno): the epoll descriptor is broken")
+            }
+        }
+    }
+
+    /// An event: the token it was asked for with, and what happened.
+    package struct Event: Sendable {
+        package var token: UInt64
+        package var events: Events
+        package init(token: UInt64, events: Events) {
+            self.token = token
+            self.events = events
+        }
+    }
+
+    /// As many events as there are now and there is room for, at least one; 0 after the time-out.
+    package func wait(
+        into room: UnsafeMutableBufferPointer<Event>, milliseconds: Int32
+    ) -> Int {
+        while true {
+            let count = cplatform_epoll_wait(
+                descriptor.number, milliseconds, room.baseAddress, Int32(room.count))
+            if count >= 0 { return Int(count) }
+            if errno != EINTR {
+                fatalError("epoll_wait: errno \(errno): the epoll descriptor is broken")
+            }
         }
     }
 
@@ -58,7 +84,8 @@ package struct Poller: ~Copyable, Sendable {
         _ operation: Operation, _ number: Int32, _ events: Events, _ token: UInt64
     ) throws(SystemError) {
         _ = try retrying("epoll_ctl") {
-            cplatform_epoll_control(descriptor.number, operation.rawValue, number, events.rawValue, token)
+            cplatform_epoll_control(
+                descriptor.number, operation.rawValue, number, events.rawValue, token)
         }
     }
 }

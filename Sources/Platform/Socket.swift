@@ -19,7 +19,8 @@ package enum Socket {
             case .ipv6: AF_INET6
             case .unix: AF_UNIX
             }
-        let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let kind =
+            Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
             | (blocking ? 0 : Int32(SOCK_NONBLOCK.rawValue))
         let socket = Descriptor(owning: try retrying("socket") { Glibc.socket(family, kind, 0) })
         if case .unix(let path) = address {
@@ -60,7 +61,9 @@ package enum Socket {
         datagrams: Bool = false
     ) throws(SystemError) -> (Int32, Int32) {
         var ends: [Int32] = [-1, -1]
-        let kind = Int32((datagrams ? SOCK_SEQPACKET : SOCK_STREAM).rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        let kind =
+            Int32((datagrams ? SOCK_SEQPACKET : SOCK_STREAM).rawValue)
+            | Int32(SOCK_CLOEXEC.rawValue)
         _ = try retrying("socketpair") { socketpair(AF_UNIX, kind, 0, &ends) }
         return (ends[0], ends[1])
     }
@@ -79,18 +82,23 @@ package enum Socket {
     }
 
     @discardableResult
-    package static func setOption(_ socket: Int32, _ level: Int32, _ name: Int32, _ value: Int32) -> Bool {
+    package static func setOption(_ socket: Int32, _ level: Int32, _ name: Int32, _ value: Int32)
+        -> Bool
+    {
         var value = value
         return setsockopt(socket, level, name, &value, socklen_t(MemoryLayout<Int32>.size)) == 0
     }
 
     /// Sends small segments at once (man 7 tcp, TCP_NODELAY); no effect on a Unix socket.
-    package static func setNoDelay(_ socket: Int32) { setOption(socket, Int32(IPPROTO_TCP), TCP_NODELAY, 1) }
+    package static func setNoDelay(_ socket: Int32) {
+        setOption(socket, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+    }
 
     /// Closing sends a reset: the peer can tell that the answer was cut (man 7 socket, SO_LINGER).
     package static func setResetOnClose(_ socket: Int32) {
         var linger = linger(l_onoff: 1, l_linger: 0)
-        setsockopt(socket, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
+        setsockopt(
+            socket, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
     }
 
     /// How long a blocking receive may wait, in milliseconds (man 7 socket, SO_RCVTIMEO).
@@ -116,7 +124,8 @@ package enum Socket {
             if socket >= 0 { return (socket, SocketAddress(storage)) }
             switch errno {
             // The connection died in the queue: take the next one (man 2 accept, "Error handling").
-            case EINTR, ECONNABORTED, EPROTO, ENETDOWN, EHOSTDOWN, ENETUNREACH, EHOSTUNREACH: continue
+            case EINTR, ECONNABORTED, EPROTO, ENETDOWN, EHOSTDOWN, ENETUNREACH, EHOSTUNREACH:
+                continue
             case EAGAIN: return nil
             default: throw .last("accept4")
             }
@@ -147,7 +156,8 @@ package enum Socket {
 
     /// recv(2). `peek` leaves the bytes; `dontWait` never blocks.
     package static func receive(
-        _ socket: Int32, into room: UnsafeMutableRawBufferPointer, peek: Bool = false, dontWait: Bool = false
+        _ socket: Int32, into room: UnsafeMutableRawBufferPointer, peek: Bool = false,
+        dontWait: Bool = false
     ) -> Transfer {
         var flags: Int32 = 0
         if peek { flags |= Int32(MSG_PEEK) }
@@ -182,9 +192,15 @@ package enum Socket {
         _ third: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
     ) -> Transfer {
         var pieces: InlineArray<3, iovec> = [
-            iovec(iov_base: UnsafeMutableRawPointer(mutating: first.baseAddress), iov_len: first.count),
-            iovec(iov_base: UnsafeMutableRawPointer(mutating: second.baseAddress), iov_len: second.count),
-            iovec(iov_base: UnsafeMutableRawPointer(mutating: third.baseAddress), iov_len: third.count),
+            iovec(
+                iov_base: UnsafeMutableRawPointer(mutating: first.baseAddress), iov_len: first.count
+            ),
+            iovec(
+                iov_base: UnsafeMutableRawPointer(mutating: second.baseAddress),
+                iov_len: second.count),
+            iovec(
+                iov_base: UnsafeMutableRawPointer(mutating: third.baseAddress), iov_len: third.count
+            ),
         ]
         return withUnsafeMutablePointer(to: &pieces) { pointer in
             pointer.withMemoryRebound(to: iovec.self, capacity: 3) { vector in
@@ -248,7 +264,8 @@ package enum Socket {
 
     /// Waits for either of two descriptors; two empty sets = time out.
     package static func wait(
-        _ first: Int32, for events: Readiness, or second: Int32, for others: Readiness, milliseconds: Int32
+        _ first: Int32, for events: Readiness, or second: Int32, for others: Readiness,
+        milliseconds: Int32
     ) -> (Readiness, Readiness) {
         var entries: InlineArray<2, pollfd> = [
             pollfd(fd: first, events: events.rawValue, revents: 0),
@@ -259,7 +276,10 @@ package enum Socket {
                 while true {
                     let count = poll(list, 2, milliseconds)
                     if count >= 0 {
-                        return (Readiness(rawValue: list[0].revents), Readiness(rawValue: list[1].revents))
+                        return (
+                            Readiness(rawValue: list[0].revents),
+                            Readiness(rawValue: list[1].revents)
+                        )
                     }
                     if errno != EINTR { return (.error, .error) }
                 }

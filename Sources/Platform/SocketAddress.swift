@@ -93,7 +93,8 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
             switch Int32(storage.ss_family) {
             case AF_INET:
                 let raw = bytes.loadUnaligned(as: sockaddr_in.self)
-                return .ipv4(UInt32(bigEndian: raw.sin_addr.s_addr), port: UInt16(bigEndian: raw.sin_port))
+                return .ipv4(
+                    UInt32(bigEndian: raw.sin_addr.s_addr), port: UInt16(bigEndian: raw.sin_port))
             case AF_INET6:
                 let raw = bytes.loadUnaligned(as: sockaddr_in6.self)
                 return SocketAddress.ipv6(raw.sin6_addr, port: UInt16(bigEndian: raw.sin6_port))

@@ -21,7 +21,9 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
         SystemError(call, code: errno)
     }
 
-    package var description: String { "\(call): \(String(cString: strerror(code))) (errno \(code))" }
+    package var description: String {
+        "\(call): \(String(cString: strerror(code))) (errno \(code))"
+    }
 
     package var wouldBlock: Bool { code == EAGAIN }
 }

@@ -40,6 +40,10 @@ package enum Thread {
         }
     }
 
+    /// Names the calling thread, which on a process's first thread names the process for ps(1) and top(1).
+    /// At most 15 bytes count (man 2 PR_SET_NAME).
+    package static func nameCurrent(_ name: String) { cplatform_name_thread(name) }
+
     package static func sleep(milliseconds: Int) {
         let deadline = Instant.now.adding(seconds: Double(milliseconds) / 1000)
         while true {
@@ -58,7 +62,9 @@ package enum Thread {
     /// Whether a thread of this process runs or waits for a processor only: state R in
     /// /proc/self/task/NUMBER/stat (man 5 proc).
     package static func isRunnable(_ number: Int32) -> Bool {
-        guard let file = try? Files.open("/proc/self/task/\(number)/stat", .readOnly) else { return false }
+        guard let file = try? Files.open("/proc/self/task/\(number)/stat", .readOnly) else {
+            return false
+        }
         return withUnsafeTemporaryAllocation(byteCount: 512, alignment: 1) { room in
             guard let count = try? Files.read(file.number, into: room, at: 0) else { return false }
             // "17 (name) R 1 …": the name may hold anything, so the last parenthesis counts.

@@ -46,7 +46,7 @@ final class ConnectionTable: @unchecked Sendable {
     }
 
     /// Calls `body` with every slot that has ever held a connection.
-    func forEach(_ body: (Connection) -> Void) {
+    func visit(_ body: (Connection) -> Void) {
         for slot in 0..<used.load(ordering: .relaxed) { body(slots[slot]) }
     }
 

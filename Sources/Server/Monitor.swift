@@ -33,22 +33,24 @@ struct Monitor {
         let grows = growth.look(
             waiting: waiting, hasReadyWork: hasReadyWork,
             isComputing: server.pool.isComputing(processors: processors))
-        if grows { grow() }
+        if grows { grow(with: nil) }
+        server.isSaturated.store(waiting == 0, ordering: .relaxed)
+        if let stuck = server.pool.findStuck() { grow(with: stuck.batch) }
         if now.seconds(since: lastFlush) >= 0.05 {
             lastFlush = now
             server.activities.flushStale()
         }
         guard now.seconds(since: lastSweep) >= 0.1 else { return }
         lastSweep = now
-        server.connections.forEach { $0.expire(at: now, handsOver: server.isLeaving) }
+        server.connections.visit { $0.expire(at: now, handsOver: server.isLeaving) }
         server.router.expire(at: now)
         server.accessLog?.flush()
         if server.isAcceptPaused.exchange(false, ordering: .relaxed) { server.acceptAll() }
     }
 
-    private func grow() {
+    private func grow(with events: EventBatch?) {
         do throws(SystemError) {
-            _ = try server.pool.grow(server: server, isPermanent: false)
+            _ = try server.pool.grow(server: server, isPermanent: false, with: events)
         } catch {
             server.errorLog.log(
                 .error,

@@ -84,6 +84,9 @@ extension SupervisorLoop {
         Files.setNonBlocking(outputPipe.number)
         var start = ProcessStart(program: command.program, arguments: command.arguments)
         start.environment = command.environment.map { Array($0.utf8) }
+        if command.isWorker {
+            start.environment.append(Array("\(RuntimeFolder.variable)=\(folder.path)".utf8))
+        }
         start.folder = command.folder
         start.descriptors = [listener.number, inputPipe.number, inputPipe.number]
         do throws(SystemError) {
