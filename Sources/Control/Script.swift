@@ -62,7 +62,7 @@ extension Script {
         block = reader.rest()
         // A NUL more would be one string cut in two, a NUL less a string without an end.
         var ends = 0
-        for byte in block where byte == 0 { ends += 1 }
+        block.withUnsafeBufferPointer { for byte in $0 { ends &+= byte == 0 ? 1 : 0 } }
         guard block.last == 0, ends == 2 + argumentCount + variableCount else { throw .malformed }
     }
 }

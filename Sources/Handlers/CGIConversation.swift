@@ -47,20 +47,22 @@ struct CGIConversation {
 
     /// Neither descriptor needs to be non-blocking: it is read when it is readable, and by nobody else.
     mutating func run(output: consuming Descriptor, errors: Int32) -> RelayOutcome {
-        let output = output.number
+        let output = output.take()
+        defer { closeDescriptor(output) }
         withUnsafeTemporaryAllocation(byteCount: 64 * 1024, alignment: 16) { room in
             // Most scripts are done so soon that one wake-up at their end serves for all they wrote.
+            let hangUpAlone = Socket.Readiness(rawValue: 0)
             var ready = Socket.wait(
-                output, for: [], or: errors, for: .readable, milliseconds: Self.briefWait)
-            var hasErrors = !ready.1.isEmpty
+                output, for: hangUpAlone, or: errors, for: .readable, milliseconds: Self.briefWait)
+            var hasErrors = !ready.1.isNothing
             while true {
                 if hasErrors { readErrors(errors, room) }
-                if !ready.0.isEmpty { read(output, room, isLast: ready.0.contains(.hangUp)) }
+                if !ready.0.isNothing { read(output, room, isLast: ready.0.contains(.hangUp)) }
                 if !isOver { look() }
                 if isOver { break }
                 ready = Socket.wait(
                     output, for: .readable, or: errors, for: .readable, milliseconds: patience)
-                hasErrors = !ready.1.isEmpty
+                hasErrors = !ready.1.isNothing
             }
             script.end(outputHasEnded: hasOutputEnded)
             if hasErrors || !hasOutputEnded { readLastErrors(errors, room) }

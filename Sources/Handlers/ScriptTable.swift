@@ -24,8 +24,8 @@ package final class ScriptTable: ScriptStarter {
     ) -> ScriptRun? {
         let run = state.withLock { state in
             state.lastID += 1
-            let run = ScriptRun(id: state.lastID) { [weak self] in self?.end($0, outputHasEnded: $1)
-            }
+            // It holds this table until its end, which always comes.
+            let run = ScriptRun(id: state.lastID) { self.end($0, outputHasEnded: $1) }
             state.runs[run.id] = run
             return run
         }

@@ -248,6 +248,9 @@ package enum Socket {
         package static let peerClosed = Readiness(rawValue: 0x2000)
         package static let hangUp = Readiness(rawValue: Int16(POLLHUP))
         package static let error = Readiness(rawValue: Int16(POLLERR))
+
+        /// As an answer: time out.
+        package var isNothing: Bool { rawValue == 0 }
     }
 
     /// Waits for one descriptor; an empty set = time out. `milliseconds` -1 = for ever.

@@ -15,7 +15,7 @@ final class ScriptProcess {
     /// 0: it could not be started.
     let pid: Int32
     /// Nil when the host is gone.
-    weak var host: HostProcess?
+    var host: HostProcess?
     /// While it is open the host does not see the end of the script's output.
     var output: Descriptor?
     /// The request is over: the group has been killed.

@@ -98,11 +98,13 @@ extension SupervisorLoop {
     func abandonScripts(of host: HostProcess) {
         for script in Array(host.scripts.values) {
             if script.forgetAt == .never { dismiss(script) } else { killRest(of: script) }
+            script.host = nil
         }
         host.scripts = [:]
     }
 
     func forgetScripts(_ now: Instant) {
+        guard !ended.isEmpty else { return }
         for script in Array(ended.values) where script.forgetAt <= now { killRest(of: script) }
     }
 
@@ -123,6 +125,7 @@ extension SupervisorLoop {
         script.output = nil
         ended[ObjectIdentifier(script)] = nil
         script.host?.scripts[script.id] = nil
+        script.host = nil
         if script.pid > 0, scripts[script.pid] == nil { known.remove(script.pid) }
         wantOrphanSweep()
     }

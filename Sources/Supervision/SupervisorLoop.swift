@@ -179,9 +179,9 @@ final class SupervisorLoop {
         let now = Instant.now
         var deadline = Instant.never
         for pool in livingPools.values { deadline = min(deadline, pool.ledger.deadline(now: now)) }
-        for due in [hostStart, spareStart, orphanSweep] {
-            if let due { deadline = min(deadline, due) }
-        }
+        if let hostStart { deadline = min(deadline, hostStart) }
+        if let spareStart { deadline = min(deadline, spareStart) }
+        if let orphanSweep { deadline = min(deadline, orphanSweep) }
         for host in hosts.values {
             switch host.state {
             case .starting(let until), .leaving(let until): deadline = min(deadline, until)
