@@ -126,6 +126,14 @@ struct SupervisorTests {
         #expect(server.everybody.isEmpty)
     }
 
+    @Test func whatAnEndedScriptLeavesBehindEndsWithoutAWordOfTheHost() throws {
+        let server = try RunningSupervisor()
+        _ = server.ask("script sleep 1004 & setsid sleep 1005 & echo up")
+        #expect(server.waitUntil { server.children(named: "sleep").isEmpty })
+        #expect(server.stop() == .exited(code: 0))
+        #expect(server.everybody.isEmpty)
+    }
+
     @Test func endOfAScriptIsToldToItsHost() throws {
         let server = try RunningSupervisor()
         _ = server.ask("script exit 5")
