@@ -27,12 +27,21 @@ extension FastCGIConversation {
     }
 
     private func encodeParams() throws(FastCGIError) {
-        let worker = worker
         var params = FastCGIParams(id: id)
+        if relay.isWorker {
+            try encodeForWorker(&params)
+        } else {
+            try encodeVariables(&params)
+        }
+        params.finish(&worker.output)
+    }
+
+    private func encodeVariables(_ params: inout FastCGIParams) throws(FastCGIError) {
+        let worker = worker
         var failure: FastCGIError?
         Variables.forEachGatewayVariable(
             request: exchange.request, facts: exchange, bodyLength: exchange.body.length,
-            fields: relay.isWorker ? .none : .all, scratch: &worker.scratch
+            scratch: &worker.scratch
         ) { name, value in
             do throws(FastCGIError) {
                 try params.append(name, value, to: &worker.output)
@@ -41,26 +50,44 @@ extension FastCGIConversation {
             }
         }
         if let failure { throw failure }
-        if relay.isWorker { try encodeOwnParams(&params) }
-        params.finish(&worker.output)
     }
 
-    /// What only a mortise worker understands.
-    private func encodeOwnParams(_ params: inout FastCGIParams) throws(FastCGIError) {
-        let head = exchange.request.bytes
-        try params.append("MORTISE_HEAD", head.span, to: &worker.output)
-        try encodeFact("MORTISE_SITE_NAME", .siteName, &params)
-        try encodeFact("MORTISE_SITE_NUMBER", .siteNumber, &params)
-        try encodeFact("MORTISE_POOL", .poolName, &params)
-        guard !exchange.route.settings.isEmpty else { return }
-        worker.value.removeAll(keepingCapacity: true)
-        for (name, value) in exchange.route.settings {
-            if !worker.value.isEmpty { worker.value.append(UInt8(ascii: ",")) }
-            worker.value.append(contentsOf: name.utf8)
-            try params.append(name.utf8.span, value.utf8.span, to: &worker.output)
+    /// A mortise worker is sent the head, and of the variables those that the head does not tell.
+    private func encodeForWorker(_ params: inout FastCGIParams) throws(FastCGIError) {
+        let request = exchange.request
+        try encode("MORTISE_HEAD", request.bytes, &params)
+        try encodeFact("REMOTE_ADDR", .remoteAddress, &params)
+        try encodeFact("REMOTE_PORT", .remotePort, &params)
+        try encodeFact("SERVER_ADDR", .localAddress, &params)
+        try encodeFact("SERVER_PORT", .localPort, &params)
+        try encodeFact("SCRIPT_NAME", .scriptName, &params)
+        if !exchange.route.pathInfo.isEmpty { try encodeFact("PATH_INFO", .pathInfo, &params) }
+        try encodeFact("SCRIPT_FILENAME", .scriptFilename, &params)
+        if exchange.append(.secure, to: &worker.value) {
+            try params.append("HTTPS", "on".utf8.span, to: &worker.output)
         }
-        let names = worker.value
-        try params.append("MORTISE_SETTINGS", names.span, to: &worker.output)
+        if request.hasBody || request.contentLength != nil {
+            worker.value.removeAll(keepingCapacity: true)
+            worker.value.append(decimal: UInt64(clamping: exchange.body.length))
+            try encode("CONTENT_LENGTH", worker.value, &params)
+        }
+        let mapping = exchange.route.mapping.map { ObjectIdentifier($0) }
+        if worker.constantsOf != mapping || mapping == nil {
+            encodeConstants()
+            worker.constantsOf = mapping
+        }
+        let worker = worker
+        try worker.constants.withUnsafeBufferPointer { (pairs) throws(FastCGIError) in
+            try params.append(pairs: pairs.span, to: &worker.output)
+        }
+    }
+
+    private func encode(
+        _ name: StaticString, _ value: borrowing [UInt8], _ params: inout FastCGIParams
+    ) throws(FastCGIError) {
+        try value.withUnsafeBufferPointer { (value) throws(FastCGIError) in
+            try params.append(name, value.span, to: &worker.output)
+        }
     }
 
     private func encodeFact(
@@ -68,8 +95,32 @@ extension FastCGIConversation {
     ) throws(FastCGIError) {
         worker.value.removeAll(keepingCapacity: true)
         guard exchange.append(fact, to: &worker.value) else { return }
-        let value = worker.value
-        try params.append(name, value.span, to: &worker.output)
+        try encode(name, worker.value, &params)
+    }
+
+    /// What is the same for all requests of a mapping. Last, so that a setting shadows nothing.
+    private func encodeConstants() {
+        let worker = worker
+        var pairs: [UInt8] = []
+        func encode(_ name: String, _ fact: Fact) {
+            var value: [UInt8] = []
+            guard exchange.append(fact, to: &value) else { return }
+            FastCGI.appendPair(name.utf8.span, value.span, to: &pairs)
+        }
+        encode("DOCUMENT_ROOT", .documentRoot)
+        encode("MORTISE_SITE_NAME", .siteName)
+        encode("MORTISE_SITE_NUMBER", .siteNumber)
+        encode("MORTISE_POOL", .poolName)
+        var names: [UInt8] = []
+        for (name, value) in exchange.route.settings {
+            if !names.isEmpty { names.append(UInt8(ascii: ",")) }
+            names.append(contentsOf: name.utf8)
+            FastCGI.appendPair(name.utf8.span, value.utf8.span, to: &pairs)
+        }
+        if !names.isEmpty {
+            FastCGI.appendPair("MORTISE_SETTINGS".utf8.span, names.span, to: &pairs)
+        }
+        worker.constants = pairs
     }
 
     /// Appends up to `limit` bytes of the body in records, and the end of FCGI_STDIN after the last.

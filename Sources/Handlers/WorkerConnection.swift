@@ -20,10 +20,13 @@ package final class WorkerConnection: @unchecked Sendable {
 
     /// What is to be sent: one request's first records, then its body piece by piece.
     var output: [UInt8] = []
-    var input = [UInt8](repeating: 0, count: 64 * 1024)
+    let input = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * 1024, alignment: 64)
     var collector = HeadCollector()
     var head = ResponseHead()
     var scratch = Variables.Scratch()
+    /// Encoded parameters that all requests of one mapping share, and which mapping that is.
+    var constants: [UInt8] = []
+    var constantsOf: ObjectIdentifier?
     /// One value, and the content of a record that is read as a whole.
     var value: [UInt8] = []
     var record: [UInt8] = []
@@ -40,6 +43,8 @@ package final class WorkerConnection: @unchecked Sendable {
         Socket.setSendTimeout(self.socket.number, milliseconds: 100)
         output.reserveCapacity(16 * 1024)
     }
+
+    deinit { input.deallocate() }
 
     /// The next request's id: another one each time, so that late records of the request before are
     /// recognised.
