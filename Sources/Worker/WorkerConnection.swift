@@ -23,6 +23,8 @@ final class WorkerConnection {
     private var end = 0
     private var decoder = FastCGIDecoder()
     private var output: [UInt8] = []
+    /// Of a record that is read as a whole.
+    private var content: [UInt8] = []
 
     init(_ socket: Int32, _ shutdown: Shutdown) {
         self.socket = socket
@@ -192,8 +194,9 @@ final class WorkerConnection {
     }
 
     private func readBegin(_ header: FastCGIHeader) -> (accepted: WorkerBegin?, closes: Bool)? {
-        var content: [UInt8] = []
-        guard readContent(into: &content, limit: 8), let begin = try? FastCGIBegin(content.span)
+        content.removeAll(keepingCapacity: true)
+        guard readContent(into: &content, limit: 8),
+            let begin = content.withUnsafeBufferPointer({ try? FastCGIBegin($0.span) })
         else {
             return nil
         }

@@ -66,7 +66,7 @@ extension WorkerExchange {
 
     private func appendRoot(to bytes: inout [UInt8]) -> Bool {
         guard let root = params.value("DOCUMENT_ROOT"), !root.isEmpty else { return false }
-        bytes.append(contentsOf: params.bytes[root])
+        params.append(root, to: &bytes)
         while bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
         return true
     }
@@ -76,7 +76,7 @@ extension WorkerExchange {
         guard let info = params.value("PATH_INFO"), !info.isEmpty else { return false }
         if params.append("PATH_TRANSLATED", to: &bytes) { return true }
         guard appendRoot(to: &bytes) else { return false }
-        bytes.append(contentsOf: params.bytes[info])
+        params.append(info, to: &bytes)
         return true
     }
 

@@ -20,25 +20,37 @@ struct WorkerParams {
     /// Takes the complete stream apart; false when it is malformed.
     mutating func index() -> Bool {
         var reader = FastCGIPairs()
-        do throws(FastCGIError) {
-            while let pair = try reader.next(in: bytes.span) {
-                guard pairs.count < Self.most else { return false }
-                pairs.append(pair)
+        var pairs: [(name: Range<Int>, value: Range<Int>)] = []
+        swap(&pairs, &self.pairs)
+        defer { swap(&pairs, &self.pairs) }
+        return bytes.withUnsafeBufferPointer { bytes in
+            do throws(FastCGIError) {
+                while let pair = try reader.next(in: bytes.span) {
+                    guard pairs.count < Self.most else { return false }
+                    pairs.append(pair)
+                }
+                return true
+            } catch {
+                return false
             }
-            return true
-        } catch {
-            return false
         }
     }
 
     /// The value of a parameter; nil when it was not sent. Names are case-sensitive.
     func value(_ name: StaticString) -> Range<Int>? {
-        let all = bytes.span
-        for pair in pairs
-        where pair.name.count == name.utf8CodeUnitCount && equals(all, pair.name.lowerBound, name) {
-            return pair.value
+        let count = name.utf8CodeUnitCount
+        let first = name.utf8Start.pointee
+        return bytes.withUnsafeBufferPointer { bytes in
+            pairs.withUnsafeBufferPointer { pairs in
+                for pair in pairs
+                where pair.name.count == count && bytes[pair.name.lowerBound] == first
+                    && equals(bytes.span, pair.name.lowerBound, name)
+                {
+                    return pair.value
+                }
+                return nil
+            }
         }
-        return nil
     }
 
     /// The value of a parameter whose name is given as bytes, upper and lower case alike.
@@ -59,8 +71,14 @@ struct WorkerParams {
 
     func append(_ name: StaticString, to destination: inout [UInt8]) -> Bool {
         guard let value = value(name) else { return false }
-        destination.append(contentsOf: bytes[value])
+        append(value, to: &destination)
         return true
+    }
+
+    func append(_ range: Range<Int>, to destination: inout [UInt8]) {
+        bytes.withUnsafeBufferPointer {
+            destination.append(contentsOf: UnsafeBufferPointer(rebasing: $0[range]))
+        }
     }
 }
 
