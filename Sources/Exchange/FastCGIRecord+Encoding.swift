@@ -124,6 +124,36 @@ package struct FastCGIParams: Sendable {
         try append(text.span, value, to: &bytes)
     }
 
+    /// Appends a pair whose value `value` appends in its place; nothing when that says false.
+    ///
+    /// The name has less than 128 bytes.
+    package mutating func append(
+        _ name: StaticString, to bytes: inout [UInt8], value: (inout [UInt8]) -> Bool
+    ) throws(FastCGIError) {
+        let before = bytes.count
+        if header < 0 { FastCGI.appendHeader(.params, id: id, contentLength: 0, to: &bytes) }
+        let start = bytes.count
+        bytes.append(UInt8(name.utf8CodeUnitCount))
+        bytes.append(0)
+        bytes.append(name)
+        let valueStart = bytes.count
+        guard value(&bytes) else { return bytes.removeLast(bytes.count - before) }
+        if header < 0 { header = before }
+        let length = bytes.count - valueStart
+        if length < 0x80, contentLength(bytes) <= FastCGI.largestContent {
+            bytes[start + 1] = UInt8(truncatingIfNeeded: length)
+            return
+        }
+        // A long one has its length in four bytes, and perhaps a record of its own.
+        let long = Array(bytes[valueStart...])
+        bytes.removeLast(bytes.count - start)
+        if start == before + FastCGI.headerLength {
+            bytes.removeLast(FastCGI.headerLength)
+            header = -1
+        }
+        try append(name, long.span, to: &bytes)
+    }
+
     /// Appends whole pairs as `FastCGI.appendPair` writes them: one copy when they fit the open record.
     package mutating func append(
         pairs: Span<UInt8>, to bytes: inout [UInt8]

@@ -118,7 +118,7 @@ extension FastCGIConversation {
         if isHeadRead { return write(bytes) }
         do throws(ResponseHeadError) {
             let rules: ResponseHead.Rules = relay.isWorker ? .fromWorker : .fromGateway
-            let consumed = try worker.collector.take(bytes, rules, into: &worker.head)
+            let consumed = try worker.collector.take(bytes, rules, into: &worker.head.pointee)
             guard let consumed else { return }
             isHeadRead = true
             begin()
@@ -129,10 +129,10 @@ extension FastCGIConversation {
     }
 
     private mutating func begin() {
-        if worker.head.isLocalRedirect {
-            outcome = .redirect(path: worker.head.location)
+        if worker.head.pointee.isLocalRedirect {
+            outcome = .redirect(path: worker.head.pointee.location)
             discards = true
-        } else if !exchange.sendHead(worker.head) {
+        } else if !exchange.sendHead(worker.head.pointee) {
             abandon(at: lastActivity)
         }
     }

@@ -29,7 +29,7 @@ extension FastCGIConversation {
     private func encodeParams() throws(FastCGIError) {
         var params = FastCGIParams(id: id)
         if relay.isWorker {
-            try encodeForWorker(&params)
+            try worker.encode(exchange, &params)
         } else {
             try encodeVariables(&params)
         }
@@ -50,77 +50,6 @@ extension FastCGIConversation {
             }
         }
         if let failure { throw failure }
-    }
-
-    /// A mortise worker is sent the head, and of the variables those that the head does not tell.
-    private func encodeForWorker(_ params: inout FastCGIParams) throws(FastCGIError) {
-        let request = exchange.request
-        try encode("MORTISE_HEAD", request.bytes, &params)
-        try encodeFact("REMOTE_ADDR", .remoteAddress, &params)
-        try encodeFact("REMOTE_PORT", .remotePort, &params)
-        try encodeFact("SERVER_ADDR", .localAddress, &params)
-        try encodeFact("SERVER_PORT", .localPort, &params)
-        try encodeFact("SCRIPT_NAME", .scriptName, &params)
-        if !exchange.route.pathInfo.isEmpty { try encodeFact("PATH_INFO", .pathInfo, &params) }
-        try encodeFact("SCRIPT_FILENAME", .scriptFilename, &params)
-        if exchange.append(.secure, to: &worker.value) {
-            try params.append("HTTPS", "on".utf8.span, to: &worker.output)
-        }
-        if request.hasBody || request.contentLength != nil {
-            worker.value.removeAll(keepingCapacity: true)
-            worker.value.append(decimal: UInt64(clamping: exchange.body.length))
-            try encode("CONTENT_LENGTH", worker.value, &params)
-        }
-        let mapping = exchange.route.mapping.map { ObjectIdentifier($0) }
-        if worker.constantsOf != mapping || mapping == nil {
-            encodeConstants()
-            worker.constantsOf = mapping
-        }
-        let worker = worker
-        try worker.constants.withUnsafeBufferPointer { (pairs) throws(FastCGIError) in
-            try params.append(pairs: pairs.span, to: &worker.output)
-        }
-    }
-
-    private func encode(
-        _ name: StaticString, _ value: borrowing [UInt8], _ params: inout FastCGIParams
-    ) throws(FastCGIError) {
-        try value.withUnsafeBufferPointer { (value) throws(FastCGIError) in
-            try params.append(name, value.span, to: &worker.output)
-        }
-    }
-
-    private func encodeFact(
-        _ name: StaticString, _ fact: Fact, _ params: inout FastCGIParams
-    ) throws(FastCGIError) {
-        worker.value.removeAll(keepingCapacity: true)
-        guard exchange.append(fact, to: &worker.value) else { return }
-        try encode(name, worker.value, &params)
-    }
-
-    /// What is the same for all requests of a mapping. Last, so that a setting shadows nothing.
-    private func encodeConstants() {
-        let worker = worker
-        var pairs: [UInt8] = []
-        func encode(_ name: String, _ fact: Fact) {
-            var value: [UInt8] = []
-            guard exchange.append(fact, to: &value) else { return }
-            FastCGI.appendPair(name.utf8.span, value.span, to: &pairs)
-        }
-        encode("DOCUMENT_ROOT", .documentRoot)
-        encode("MORTISE_SITE_NAME", .siteName)
-        encode("MORTISE_SITE_NUMBER", .siteNumber)
-        encode("MORTISE_POOL", .poolName)
-        var names: [UInt8] = []
-        for (name, value) in exchange.route.settings {
-            if !names.isEmpty { names.append(UInt8(ascii: ",")) }
-            names.append(contentsOf: name.utf8)
-            FastCGI.appendPair(name.utf8.span, value.utf8.span, to: &pairs)
-        }
-        if !names.isEmpty {
-            FastCGI.appendPair("MORTISE_SETTINGS".utf8.span, names.span, to: &pairs)
-        }
-        worker.constants = pairs
     }
 
     /// Appends up to `limit` bytes of the body in records, and the end of FCGI_STDIN after the last.

@@ -61,7 +61,7 @@ struct FastCGIConversation {
             return RelayEnd(outcome: .answered, fate: .reusable)
         }
         worker.requestsServed += 1
-        worker.collector.reset(&worker.head)
+        worker.collector.reset(&worker.head.pointee)
         send(first: true)
         while phase != .over {
             if isSending { exchangeBothWays() } else { receive(wait: true) }

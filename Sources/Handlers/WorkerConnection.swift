@@ -22,7 +22,8 @@ package final class WorkerConnection: @unchecked Sendable {
     var output: [UInt8] = []
     let input = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * 1024, alignment: 64)
     var collector = HeadCollector()
-    var head = ResponseHead()
+    /// The last response's head. In memory of its own: an array in a property is counted at each use.
+    let head = UnsafeMutablePointer<ResponseHead>.allocate(capacity: 1)
     var scratch = Variables.Scratch()
     /// Encoded parameters that all requests of one mapping share, and which mapping that is.
     var constants: [UInt8] = []
@@ -42,9 +43,14 @@ package final class WorkerConnection: @unchecked Sendable {
         Socket.setReceiveTimeout(self.socket.number, milliseconds: 100)
         Socket.setSendTimeout(self.socket.number, milliseconds: 100)
         output.reserveCapacity(16 * 1024)
+        head.initialize(to: ResponseHead())
     }
 
-    deinit { input.deallocate() }
+    deinit {
+        input.deallocate()
+        head.deinitialize(count: 1)
+        head.deallocate()
+    }
 
     /// The next request's id: another one each time, so that late records of the request before are
     /// recognised.
