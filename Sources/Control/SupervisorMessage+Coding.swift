@@ -5,7 +5,7 @@ extension SupervisorMessage {
     private enum Kind: UInt8 {
         case start = 64
         case worker, noWorker, workerEnded, scriptStarted, scriptFailed, scriptEnded
-        case handOver, takeOver, drain, reopenLogs
+        case handOver, takeOver, drain, reopenLogs, returnWorker
     }
 
     /// Descriptors beside one `start`. More travel in further ones; one with fewer is the last.
@@ -29,6 +29,7 @@ extension SupervisorMessage {
         case .scriptStarted(let id, let number), .scriptFailed(let id, let number):
             writer.append(id)
             writer.append(number)
+        case .returnWorker(let pool): writer.append(UInt32(clamping: pool))
         case .handOver, .takeOver, .drain, .reopenLogs: break
         }
         return writer.bytes
@@ -57,6 +58,7 @@ extension SupervisorMessage {
         case .takeOver: self = .takeOver
         case .drain: self = .drain
         case .reopenLogs: self = .reopenLogs
+        case .returnWorker: self = .returnWorker(pool: try reader.index())
         }
         try reader.finish()
     }
@@ -74,6 +76,7 @@ extension SupervisorMessage {
         case .takeOver: .takeOver
         case .drain: .drain
         case .reopenLogs: .reopenLogs
+        case .returnWorker: .returnWorker
         }
     }
 }

@@ -42,6 +42,10 @@ extension SupervisorLoop {
             if let host = hosts[id], let index = host.index(of: pool) {
                 tell(host, .noWorker(pool: index, reason: reason, retryAfterSeconds: seconds))
             }
+        case .reclaim(let id):
+            if let host = hosts[id], let index = host.index(of: pool) {
+                tell(host, .returnWorker(pool: index))
+            }
         case .terminate(let id):
             pool.workers[id]?.process.signal(.terminate)
             // php-cgi takes no notice of the signal while it reads: only the end of the connection ends it.
