@@ -89,6 +89,9 @@ extension SupervisorLoop {
         var start = ProcessStart(program: command.program, arguments: command.arguments)
         start.environment = command.environment.map { Array($0.utf8) }
         start.folder = command.folder
+        // The host's thread that sends a request is about to wait for the answer: on a busy processor the
+        // worker runs a moment later, and two switches a request are saved.
+        start.isBatch = true
         start.descriptors = [listener.number, inputPipe.number, inputPipe.number]
         do throws(SystemError) {
             // The connection first: it waits in the queue until the program accepts it.

@@ -53,7 +53,7 @@ struct PoolLedgerTests {
 
     @Test func hostThatLeavesGetsAWorkerBackForTheRequestsItHas() {
         var pool = Pool(minimum: 2, maximum: 2)
-        pool.serve(host: 10, workers: 2)
+        pool.serve(host: 10, workers: 1, 2)
         _ = pool(.hostServes(20))
         for id: UInt64 in [1, 2] {
             _ = pool(.released(id, by: 10, .idle))
