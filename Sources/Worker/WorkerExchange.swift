@@ -83,7 +83,7 @@ final class WorkerExchange: ExtensionExchange {
     /// False: the head is not complete.
     private func parseHead() throws(RequestError) -> Bool {
         parser.reset()
-        if let own = params.value("MORTISE_HEAD") {
+        if let own = params.known.head {
             return try params.bytes.withUnsafeBufferPointer { (bytes) throws(RequestError) in
                 try parser.parse(bytes.span.extracting(own), into: request) != nil
             }
@@ -145,7 +145,9 @@ final class WorkerExchange: ExtensionExchange {
     /// CONTENT_LENGTH, empty or absent without a body. Digits alone (RFC 3875 §4.1.2).
     private func readLength() -> Bool {
         bodyLength = 0
-        guard let value = params.value("CONTENT_LENGTH"), !value.isEmpty else {
+        guard let value = params.known.contentLength, !value.isEmpty else {
+            // The host sends a body's length whenever there is a body.
+            if params.known.head != nil { return true }
             if let coding = params.value("HTTP_TRANSFER_ENCODING"), !coding.isEmpty {
                 bodyLength = -1
             }

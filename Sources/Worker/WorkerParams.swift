@@ -9,12 +9,21 @@ struct WorkerParams {
     static let largest = 512 * 1024
     private static let most = 2048
 
+    /// Values that every request asks for.
+    struct Known {
+        var head: Range<Int>?
+        var contentLength: Range<Int>?
+        var pathInfo: Range<Int>?
+    }
+
+    private(set) var known = Known()
     var bytes: [UInt8] = []
     private(set) var pairs: [(name: Range<Int>, value: Range<Int>)] = []
 
     mutating func clear() {
         bytes.removeAll(keepingCapacity: true)
         pairs.removeAll(keepingCapacity: true)
+        known = Known()
     }
 
     /// Takes the complete stream apart; false when it is malformed.
@@ -22,12 +31,17 @@ struct WorkerParams {
         var reader = FastCGIPairs()
         var pairs: [(name: Range<Int>, value: Range<Int>)] = []
         swap(&pairs, &self.pairs)
-        defer { swap(&pairs, &self.pairs) }
+        var known = Known()
+        defer {
+            swap(&pairs, &self.pairs)
+            self.known = known
+        }
         return bytes.withUnsafeBufferPointer { bytes in
             do throws(FastCGIError) {
                 while let pair = try reader.next(in: bytes.span) {
                     guard pairs.count < Self.most else { return false }
                     pairs.append(pair)
+                    known.note(pair, in: bytes.span)
                 }
                 return true
             } catch {
@@ -78,6 +92,20 @@ struct WorkerParams {
     func append(_ range: Range<Int>, to destination: inout [UInt8]) {
         bytes.withUnsafeBufferPointer {
             destination.append(contentsOf: UnsafeBufferPointer(rebasing: $0[range]))
+        }
+    }
+}
+
+extension WorkerParams.Known {
+    /// The first parameter of a name counts.
+    mutating func note(_ pair: (name: Range<Int>, value: Range<Int>), in bytes: Span<UInt8>) {
+        let start = pair.name.lowerBound
+        switch pair.name.count {
+        case 9 where pathInfo == nil && equals(bytes, start, "PATH_INFO"): pathInfo = pair.value
+        case 12 where head == nil && equals(bytes, start, "MORTISE_HEAD"): head = pair.value
+        case 14 where contentLength == nil && equals(bytes, start, "CONTENT_LENGTH"):
+            contentLength = pair.value
+        default: break
         }
     }
 }
