@@ -31,6 +31,22 @@ int cplatform_epoll_wait_one(int epoll, int milliseconds, uint32_t *events, uint
     return count;
 }
 
+int cplatform_epoll_wait(int epoll, int milliseconds, void *room, int count) {
+    enum { most = 16 };
+    struct epoll_event events[most];
+    struct entry {
+        uint64_t token;
+        uint32_t events;
+        uint32_t unused;
+    } *entries = room;
+    int got = epoll_wait(epoll, events, count < most ? count : most, milliseconds);
+    for (int i = 0; i < got; i++) {
+        entries[i].token = events[i].data.u64;
+        entries[i].events = events[i].events;
+    }
+    return got;
+}
+
 int cplatform_set_nonblocking(int descriptor, int on) {
     int flags = fcntl(descriptor, F_GETFL);
     if (flags < 0) return -1;

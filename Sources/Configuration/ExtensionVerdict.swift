@@ -17,9 +17,13 @@ package struct ExtensionVerdict: Sendable, Equatable {
     /// The file that was found; absolute.
     package var path: String
 
-    package init(home: Home, path: String) {
+    /// Tells versions of the file apart, so that a reload replaces the workers of one that has changed.
+    package var version: String
+
+    package init(home: Home, path: String, version: String = "") {
         self.home = home
         self.path = path
+        self.version = version
     }
 }
 

@@ -130,7 +130,7 @@ package struct RequestParser: Sendable {
         _ request: Request, _ head: Span<UInt8>
     ) throws(RequestError) -> Int {
         var cursor = 0
-        while isToken(head[cursor]) { cursor += 1 }
+        while isToken(head[unchecked: cursor]) { cursor += 1 }
         guard cursor > 0, head[cursor] == UInt8(ascii: " ") else {
             throw .bad("the request line has no method")
         }
@@ -139,7 +139,7 @@ package struct RequestParser: Sendable {
 
         let target = cursor + 1
         cursor = target
-        while isTargetByte(head[cursor]) { cursor += 1 }
+        while isTargetByte(head[unchecked: cursor]) { cursor += 1 }
         guard cursor > target, head[cursor] == UInt8(ascii: " ") else {
             throw .bad("the request target has a byte that is not allowed")
         }
@@ -212,20 +212,19 @@ package struct RequestParser: Sendable {
     private func fillField(
         _ request: Request, _ head: Span<UInt8>, _ start: Int, _ seen: inout FieldsSeen
     ) throws(RequestError) -> Int {
+        // Each loop ends at the CR before the blank line at the latest, so it needs no bounds.
         var cursor = start
-        while isToken(head[cursor]) { cursor += 1 }
+        while isToken(head[unchecked: cursor]) { cursor += 1 }
         guard cursor > start, head[cursor] == UInt8(ascii: ":") else {
             throw .bad("a field line has no name followed by a colon")
         }
         let name = Request.Slice(start: start, count: cursor - start)
         cursor += 1
-        while isBlank(head[cursor]) { cursor += 1 }
+        while isBlank(head[unchecked: cursor]) { cursor += 1 }
         let valueStart = cursor
+        while isValueByte(head[unchecked: cursor]) { cursor += 1 }
         var valueEnd = cursor
-        while isValueByte(head[cursor]) {
-            cursor += 1
-            if !isBlank(head[cursor - 1]) { valueEnd = cursor }
-        }
+        while valueEnd > valueStart && isBlank(head[unchecked: valueEnd - 1]) { valueEnd -= 1 }
         guard head[cursor] == UInt8(ascii: "\r"), head[cursor + 1] == UInt8(ascii: "\n") else {
             throw .bad("a field value has a control byte")
         }

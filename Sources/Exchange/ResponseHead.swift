@@ -26,4 +26,9 @@ package struct ResponseHead: Sendable {
     package var hasStatus = false
 
     package init() {}
+
+    /// The phrase is "OK".
+    package var isReasonOK: Bool {
+        reason.count == 2 && reason[0] == UInt8(ascii: "O") && reason[1] == UInt8(ascii: "K")
+    }
 }

@@ -7,10 +7,10 @@ extension ELFFile {
     /// Copies the file into a folder of the server's own and gives the copy's path, which its content
     /// decides: a changed extension gets another name, so the loader does not take it for the old one.
     ///
-    /// Nil when it cannot be copied, or looks for libraries beside itself ($ORIGIN): then it is loaded
+    /// Nil when it cannot be copied, or needs libraries that lie beside it ($ORIGIN): then it is loaded
     /// from where it is.
     func privateCopy(of path: String, in folder: String) -> String? {
-        guard !searchPath.contains("ORIGIN") else { return nil }
+        guard !needsNeighbours(of: path) else { return nil }
         do {
             let file = try Files.open(path, [.readOnly, .nonBlocking])
             let bytes = try Files.contents(of: file.number, limit: 1 << 30)
@@ -24,6 +24,14 @@ extension ELFFile {
         } catch {
             return nil
         }
+    }
+
+    /// Whether one of the libraries it needs is found only from where it lies (man 8 ld.so, $ORIGIN).
+    private func needsNeighbours(of path: String) -> Bool {
+        guard searchPath.contains("ORIGIN") else { return false }
+        if searchPath.contains("ORIGIN/") || searchPath.contains("ORIGIN}/") { return true }
+        let folder = path.lastIndex(of: "/").map { path[..<$0] } ?? "."
+        return needed.contains { (try? Files.status(path: "\(folder)/\($0)")) != nil }
     }
 
     /// FNV-1a over words of eight bytes, and the length. It tells versions of a file apart; it does not

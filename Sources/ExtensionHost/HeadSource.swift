@@ -1,6 +1,8 @@
 // The text a response head was made of: extensions send the same one again and again.
 // SPDX-License-Identifier: Apache-2.0
 
+import Platform
+
 /// Status and field lines as an extension gave them. A head made of the same text is the same head, so it
 /// need not be read again.
 struct HeadSource {
@@ -16,9 +18,9 @@ struct HeadSource {
         guard !text.isEmpty, length == statusLength, text.count == length + block.count else {
             return false
         }
-        return text.withUnsafeBufferPointer { text in
-            (status.map { text[..<length].elementsEqual($0) } ?? true)
-                && text[length...].elementsEqual(block)
+        return text.withUnsafeBytes { text in
+            isSame(text.baseAddress!, status?.baseAddress, length)
+                && isSame(text.baseAddress! + length, block.baseAddress, block.count)
         }
     }
 

@@ -4,7 +4,7 @@
 package import ExtensionHost
 
 /// Calls a thread-safe extension inside the host process.
-package struct ExtensionHandler: Sendable {
+package final class ExtensionHandler: Sendable {
     let library: LoadedExtension
     package let settings: [(name: String, value: String)]
 

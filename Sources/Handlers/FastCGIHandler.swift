@@ -65,7 +65,8 @@ package final class FastCGIHandler: Sendable {
         }
     }
 
-    /// The worker had ended before it did anything: another one is asked, once.
+    /// The worker ended without a byte of an answer, and asking again is harmless: another one is asked,
+    /// once, and the log says so.
     private func retry(_ exchange: HTTPExchange, _ next: HTTPExchange?) -> Answer {
         guard !exchange.route.wasRetried else {
             exchange.fail(
@@ -74,6 +75,7 @@ package final class FastCGIHandler: Sendable {
             return Answer(outcome: .done, next: next)
         }
         exchange.route.wasRetried = true
+        exchange.log(.warning, "a worker ended before it answered; the request went to another one")
         var answer = answer(exchange)
         guard let next else { return answer }
         // Both this exchange's worker and the next one's are this thread's to go on with.

@@ -3,6 +3,7 @@
 
 import Synchronization
 
+import Exchange
 import Platform
 
 extension HTTPExchange {

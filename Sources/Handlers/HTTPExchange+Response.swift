@@ -23,9 +23,10 @@ extension HTTPExchange {
             if !head.hasDate {
                 output.append("Date: ")
                 date.append(to: &output)
-                output.append("\r\n")
+                output.append(head.hasServer ? "\r\n" : "\r\nServer: Mortise\r\n")
+            } else if !head.hasServer {
+                output.append("Server: Mortise\r\n")
             }
-            if !head.hasServer { output.append("Server: Mortise\r\n") }
             output.append(head.block.span)
             appendFraming(head)
             output.append("\r\n")
@@ -42,6 +43,9 @@ extension HTTPExchange {
     }
 
     private func appendStatusLine(_ head: borrowing ResponseHead) {
+        if head.status == 200 && (head.reason.isEmpty || head.isReasonOK) {
+            return output.append("HTTP/1.1 200 OK\r\n")
+        }
         output.append("HTTP/1.1 ")
         appendDecimal(UInt64(clamping: head.status), to: &output)
         output.append(UInt8(ascii: " "))
@@ -187,28 +191,5 @@ extension HTTPExchange {
         head.contentLength = 0
         _ = sendHead(head)
         finish()
-    }
-}
-
-enum ErrorPage {
-    /// A small page that says no more than the status does.
-    static func html(status: Int) -> [UInt8] {
-        let title = "\(status) \(reasonPhrase(status))"
-        return Array(
-            """
-            <!doctype html>
-            <html lang="en"><meta charset="utf-8"><title>\(title)</title>
-            <h1>\(title)</h1>
-            <hr><p>Mortise</p></html>
-
-            """.utf8)
-    }
-}
-
-extension [UInt8] {
-    /// Appends a literal; allocates nothing when there is room.
-    @inline(__always)
-    mutating func append(_ text: StaticString) {
-        text.withUTF8Buffer { append(contentsOf: $0) }
     }
 }

@@ -79,6 +79,8 @@ package final class HTTPExchange {
     package internal(set) var bodyBytes: Int64 = 0
     package internal(set) var logNote: [UInt8] = []
     var notedStatus = 0
+    /// What was received of a request that could not be parsed, for the access log.
+    package var refused: [UInt8] = []
     package var started = Instant(nanoseconds: 0)
 
     // MARK: The output, see HTTPExchange+Output.swift
@@ -126,6 +128,7 @@ package final class HTTPExchange {
         bodyBytes = 0
         logNote.removeAll(keepingCapacity: true)
         notedStatus = 0
+        refused.removeAll(keepingCapacity: true)
     }
 
     /// Lets go of the connection.

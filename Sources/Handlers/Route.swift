@@ -22,9 +22,6 @@ package final class ServedSite: Sendable {
 
 /// A line of `handlers:` as far as the exchange it answers is concerned. Lives as long as the host.
 package final class ServedMapping: Sendable {
-    /// Its place in the site's list; `files` for what no line claims.
-    package let index: Int
-    package static let files = -1
     /// For logs: "extension hello", "pool php".
     package let name: String
     /// The pool's name when calls run in workers.
@@ -33,10 +30,9 @@ package final class ServedMapping: Sendable {
     package let settings: [(name: String, value: String)]
 
     package init(
-        index: Int, name: String, poolName: String? = nil,
+        name: String, poolName: String? = nil,
         settings: [(name: String, value: String)] = []
     ) {
-        self.index = index
         self.name = name
         self.poolName = poolName
         self.settings = settings

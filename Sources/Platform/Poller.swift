@@ -54,6 +54,30 @@ package struct Poller: ~Copyable, Sendable {
         }
     }
 
+    /// An event: the token it was asked for with, and what happened.
+    package struct Event: Sendable {
+        package var token: UInt64
+        package var events: Events
+        package init(token: UInt64, events: Events) {
+            self.token = token
+            self.events = events
+        }
+    }
+
+    /// As many events as there are now and there is room for, at least one; 0 after the time-out.
+    package func wait(
+        into room: UnsafeMutableBufferPointer<Event>, milliseconds: Int32
+    ) -> Int {
+        while true {
+            let count = cplatform_epoll_wait(
+                descriptor.number, milliseconds, room.baseAddress, Int32(room.count))
+            if count >= 0 { return Int(count) }
+            if errno != EINTR {
+                fatalError("epoll_wait: errno \(errno): the epoll descriptor is broken")
+            }
+        }
+    }
+
     private enum Operation: Int32 { case add = 1, delete, modify }
 
     private func control(

@@ -28,6 +28,30 @@ package struct PrivateFolder: Sendable {
         (Environment.value(of: "XDG_RUNTIME_DIR").map { [$0] } ?? []) + ["/run", "/tmp"]
     }
 
+    /// Removes what processes that were killed have left: folders "PREFIX-PID-…" of this user whose process
+    /// is no more.
+    package static func sweep(prefix: String, in parents: [String]) {
+        for parent in parents {
+            for name in Files.names(in: parent) where name.hasPrefix("\(prefix)-") {
+                let words = name.split(separator: "-")
+                guard words.count >= 3, let pid = pid_t(words[words.count - 2]), pid > 1,
+                    kill(pid, 0) != 0, errno == ESRCH, isOwn("\(parent)/\(name)")
+                else { continue }
+                PrivateFolder(existing: "\(parent)/\(name)").remove()
+            }
+        }
+    }
+
+    private init(existing path: String) { self.path = path }
+
+    /// A real folder of this user that nobody else may enter: not a link to somewhere else.
+    private static func isOwn(_ path: String) -> Bool {
+        guard let folder = try? Files.open(path, [.pathOnly, .directory, .noFollow]),
+            let status = try? Files.status(folder.number)
+        else { return false }
+        return status.kind == .directory && status.owner == geteuid() && status.mode == 0o700
+    }
+
     /// Removes the folder and the files directly in it.
     package func remove() {
         for name in Files.names(in: path) { unlink("\(path)/\(name)") }
@@ -35,6 +59,15 @@ package struct PrivateFolder: Sendable {
     }
 
     package static func removeFile(_ path: String) { unlink(path) }
+}
+
+/// The folder of the server this process belongs to.
+package enum RuntimeFolder {
+    /// The variable that names it to hosts and workers.
+    package static let variable = "MORTISE_RUNTIME_FOLDER"
+
+    /// Nil in a process that no supervisor has started.
+    package static var path: String? { Environment.value(of: variable) }
 }
 
 /// The variables this process was started with (man 7 environ).

@@ -66,8 +66,14 @@ extension Connection {
     /// A request that cannot be trusted: its answer is the last one, no byte after it is parsed.
     private func refuse(_ activity: Activity, _ status: Int) {
         let exchange = activity.exchange
-        exchange.request.refuse()
+        if phase == .body {
+            exchange.request.refuseKeepAlive()
+        } else {
+            activity.input.withBytes { exchange.refused.append(contentsOf: $0.prefix(1024)) }
+            exchange.request.refuse()
+        }
         activity.input.removeAll()
+        wasRefused = true
         exchange.refuse(status: status)
         phase = .sending
     }
@@ -95,13 +101,14 @@ extension Connection {
         exchange.started = CoarseClock.now
         requests += 1
         if server.isLeaving && !server.canHandOver { exchange.request.refuseKeepAlive() }
-        let takesBody = server.router.route(exchange)
+        let mapping = server.router.route(exchange)
+        self.mapping = mapping
         let request = exchange.request
         guard request.hasBody else {
             phase = .handling
             return nil
         }
-        guard takesBody, !exchange.headSent else {
+        guard mapping?.takesBody(of: exchange) == true else {
             dropBody(activity)
             phase = .handling
             return nil
@@ -226,7 +233,8 @@ extension Connection {
         }
         deadline.store(.max, ordering: .relaxed)
         prepareHold()
-        if server.router.handle(exchange, on: thread) == .done {
+        guard let mapping, server.router.handle(exchange, by: mapping, on: thread) == .pending
+        else {
             phase = .sending
             return nil
         }
@@ -282,7 +290,8 @@ extension Connection {
     /// Closing with unread bytes would reset the connection and might destroy the answer on its way
     /// (RFC 9112 §9.6): the client is told that no more comes, and what it sends is read for a while.
     private func beginLingering(_ activity: Activity, on thread: PoolThread) -> Rest? {
-        if isDrained && !activity.exchange.request.hasBody && activity.input.isEmpty {
+        let mayFollow = wasRefused || activity.exchange.request.hasBody
+        if isDrained && !mayFollow && activity.input.isEmpty {
             return close(on: thread)
         }
         Socket.shutdownWrite(socket)

@@ -14,8 +14,9 @@ extension Connection {
         expireTicket(at: now)
         let isOver = deadline.load(ordering: .relaxed) <= now.nanoseconds
         guard isOver || handsOver, isAtRest, claim() else { return }
-        guard deadline.load(ordering: .relaxed) <= now.nanoseconds || phase == .idle && handsOver
-        else {
+        // A new connection that has sent nothing yet is as idle as one between requests.
+        let isIdle = phase == .idle || phase == .head && activity == nil
+        guard deadline.load(ordering: .relaxed) <= now.nanoseconds || isIdle && handsOver else {
             return releaseTurn()
         }
         switch phase {

@@ -72,10 +72,14 @@ final class Connection: @unchecked Sendable {
     var remote = SocketAddress.unix("")
     var local = SocketAddress.unix("")
     var activity: Activity?
+    /// Who answers the request; not counted, for mappings live as long as the host.
+    unowned(unsafe) var mapping: RoutedMapping?
     /// The socket had nothing more to give when last asked.
     var isDrained = false
     /// The client may have closed its side; that makes no second event after the bytes before it are read.
     var mayHaveEnded = false
+    /// What is being sent is the answer to something that was no request: anything may follow it.
+    var wasRefused = false
     var requests = 0
     var lingered = 0
 
@@ -96,6 +100,7 @@ final class Connection: @unchecked Sendable {
         remote = peer
         self.local = local
         requests = 0
+        wasRefused = false
         phase = .head
         setDeadline(server.timeouts.head, from: .now)
         turn.store(Turn.idle, ordering: .releasing)

@@ -14,6 +14,7 @@ package enum Host {
     ///
     /// - Parameter builtInExtensionFolder: Where extensions are looked for last.
     package static func run(builtInExtensionFolder: String) -> Int32 {
+        Thread.nameCurrent("mortise-host")
         guard let link = try? SupervisorLink.inherited() else { return 1 }
         guard let start = link.waitForStart() else { return 0 }
         do throws(HostFailure) {

@@ -31,8 +31,9 @@ final class HostParts: Sendable {
         }
         let sites = settings.sites.enumerated().map { index, site in
             let served = Self.serve(site, number: index + 1, log)
-            let mappings = site.handlers.enumerated().map { index, mapping in
-                Self.route(mapping, index, settings, extensionHandlers, poolHandlers, scripts)
+            let mappings = site.handlers.map { mapping in
+                Self.route(
+                    mapping, settings, extensionHandlers, poolHandlers, scripts)
             }
             return RoutedSite(site, served: served, mappings: mappings)
         }
@@ -72,7 +73,8 @@ final class HostParts: Sendable {
         case .inProcess:
             do throws(ExtensionError) {
                 let library = try LoadedExtension.load(
-                    path: entry.verdict?.path ?? entry.library, name: entry.name)
+                    path: entry.verdict?.path ?? entry.library, name: entry.name,
+                    copies: RuntimeFolder.path)
                 let handler = ExtensionHandler(library: library, settings: values)
                 return Home(library: library, handler: .extension(handler))
             } catch {
@@ -118,29 +120,29 @@ final class HostParts: Sendable {
     }
 
     private static func route(
-        _ mapping: Settings.Mapping, _ place: Int, _ settings: Settings,
+        _ mapping: Settings.Mapping, _ settings: Settings,
         _ extensions: [RoutedMapping.Handler], _ pools: [FastCGIHandler], _ scripts: ScriptTable
     ) -> RoutedMapping {
         switch mapping.target {
         case .extension(let index):
             let entry = settings.extensions[index]
             return RoutedMapping(
-                mapping.pattern, extensions[index], index: place,
+                mapping.pattern, extensions[index],
                 scriptFilename: entry.verdict?.path ?? entry.library,
                 name: "extension \(entry.name)")
         case .pool(let index):
             return RoutedMapping(
-                mapping.pattern, .pool(pools[index]), index: place,
+                mapping.pattern, .pool(pools[index]),
                 name: "pool \(settings.pools[index].name)")
         case .cgi(let cgi):
             return RoutedMapping(
-                mapping.pattern, .cgi(CGIHandler(cgi, starter: scripts)), index: place, name: "cgi")
+                mapping.pattern, .cgi(CGIHandler(cgi, starter: scripts)), name: "cgi")
         case .files:
-            return RoutedMapping(mapping.pattern, .files, index: place, name: "files")
+            return RoutedMapping(mapping.pattern, .files, name: "files")
         case .redirect(let status, let location):
             return RoutedMapping(
                 mapping.pattern, .redirect(status: status, location: Array(location.utf8)),
-                index: place, name: "redirect")
+                name: "redirect")
         }
     }
 }

@@ -22,6 +22,8 @@ final class HostServer: Sendable {
     let connections: ConnectionTable
     private let listeners: [Listener]
     private let minimumThreads: Int
+    /// No thread waits for work: each takes several events at a time. The monitor's finding.
+    let isSaturated = Atomic<Bool>(false)
     private let leaving = Atomic<Bool>(false)
     private let handingOver = Atomic<Bool>(false)
     private let newer = Mutex<MessageSocket?>(nil)
@@ -106,7 +108,9 @@ final class HostServer: Sendable {
     }
 
     func logAccess(_ exchange: HTTPExchange) {
-        accessLog?.append(exchange)
+        guard let accessLog else { return }
+        let refused = exchange.refused
+        accessLog.append(exchange, refused: refused.span)
     }
 
     // MARK: Accepting

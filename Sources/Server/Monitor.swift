@@ -33,7 +33,9 @@ struct Monitor {
         let grows = growth.look(
             waiting: waiting, hasReadyWork: hasReadyWork,
             isComputing: server.pool.isComputing(processors: processors))
-        if grows { grow() }
+        if grows { grow(with: nil) }
+        server.isSaturated.store(waiting == 0, ordering: .relaxed)
+        if let stuck = server.pool.findStuck() { grow(with: stuck.batch) }
         if now.seconds(since: lastFlush) >= 0.05 {
             lastFlush = now
             server.activities.flushStale()
@@ -46,9 +48,9 @@ struct Monitor {
         if server.isAcceptPaused.exchange(false, ordering: .relaxed) { server.acceptAll() }
     }
 
-    private func grow() {
+    private func grow(with events: EventBatch?) {
         do throws(SystemError) {
-            _ = try server.pool.grow(server: server, isPermanent: false)
+            _ = try server.pool.grow(server: server, isPermanent: false, with: events)
         } catch {
             server.errorLog.log(
                 .error,

@@ -13,6 +13,14 @@ final class PoolThread: @unchecked Sendable {
     let isWaiting = Atomic<Bool>(false)
     /// The system's number of the thread (man 2 gettid); 0 before it runs.
     let number = Atomic<Int32>(0)
+    /// Counts events begun: a thread whose count stands still is in somebody else's code.
+    let progress = Atomic<UInt32>(0)
+    /// Events taken from epoll together.
+    let batch = EventBatch()
+    /// Looks that have found the same progress; the monitor's.
+    var lastProgress: UInt32 = 0
+    /// Events to come that are taken one by one, for the last one waited for a worker or a script.
+    private var lonely = 0
     /// True once it has left.
     let hasLeft = Atomic<Bool>(false)
     /// A connection whose parked exchange has just been given a worker by this thread.
@@ -36,16 +44,43 @@ final class PoolThread: @unchecked Sendable {
                 next = nil
                 connection.continueHeld(on: self)
             }
-            isWaiting.store(true, ordering: .relaxed)
-            let event = server.poller.wait(milliseconds: isPermanent ? -1 : Self.idleMilliseconds)
-            isWaiting.store(false, ordering: .relaxed)
-            guard let event else { break }
+            guard let event = batch.next() else {
+                if waitForEvents() { continue }
+                break
+            }
+            progress.store(progress.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
             server.dispatch(event.token, event.events, on: self)
         }
         if let spare { server.activities.give(spare) }
         spare = nil
         hasLeft.store(true, ordering: .releasing)
     }
+
+    /// Begins what the batch holds, on the calling thread.
+    func runBatch() {
+        while let event = batch.next() {
+            server.dispatch(event.token, event.events, on: self)
+            while let connection = next {
+                next = nil
+                connection.continueHeld(on: self)
+            }
+        }
+    }
+
+    private func waitForEvents() -> Bool {
+        lonely = max(0, lonely - 1)
+        // While others wait, each event is somebody's to begin at once.
+        let most =
+            lonely == 0 && server.isSaturated.load(ordering: .relaxed) ? EventBatch.capacity : 1
+        isWaiting.store(true, ordering: .relaxed)
+        let hasEvents = batch.fill(
+            from: server.poller, most: most, milliseconds: isPermanent ? -1 : Self.idleMilliseconds)
+        isWaiting.store(false, ordering: .relaxed)
+        return hasEvents
+    }
+
+    /// This thread is about to wait for another process: it takes no more than one event at a time soon.
+    func willBlock() { lonely = 64 }
 
     /// Goes on with a parked exchange as soon as the connection at hand has to wait.
     func runNext(_ exchange: HTTPExchange) {

@@ -18,15 +18,15 @@ final class RoutedSite: Sendable {
     init(_ site: Settings.Site, served: ServedSite, mappings: [RoutedMapping]) {
         self.served = served
         self.mappings = mappings
-        files = RoutedMapping(
-            .prefix("/"), .files, index: ServedMapping.files, name: "files")
+        files = RoutedMapping(.prefix("/"), .files, name: "files")
         rules = FileRules(site)
         hosts = site.hosts.map(HostPattern.init)
     }
 
-    /// The mapping with that number; `ServedMapping.files` is the one for files.
-    subscript(index: Int) -> RoutedMapping {
-        index == ServedMapping.files ? files : mappings[index]
+    /// The first mapping that answers the request; fills in the route.
+    func mapping(for exchange: HTTPExchange) -> RoutedMapping {
+        for mapping in mappings where mapping.matches(exchange, served) { return mapping }
+        return files
     }
 
     /// Whether the request's host is one of this site's.
@@ -67,12 +67,6 @@ final class RoutedMapping: Sendable {
         /// What it needs is missing or broken; the first request that needs it is a line in the log.
         case unavailable(reason: String, isLogged: Latch)
 
-        var takesBody: Bool {
-            switch self {
-            case .extension, .pool, .cgi: true
-            case .files, .redirect, .unavailable: false
-            }
-        }
     }
 
     enum Pattern: Sendable {
@@ -88,7 +82,7 @@ final class RoutedMapping: Sendable {
     let scriptFilename: [UInt8]
 
     init(
-        _ pattern: Settings.Mapping.Pattern, _ handler: Handler, index: Int,
+        _ pattern: Settings.Mapping.Pattern, _ handler: Handler,
         scriptFilename: String = "", name: String
     ) {
         switch pattern {
@@ -103,12 +97,21 @@ final class RoutedMapping: Sendable {
         self.scriptFilename = Array(scriptFilename.utf8)
         switch handler {
         case .extension(let extended):
-            served = ServedMapping(index: index, name: name, settings: extended.settings)
+            served = ServedMapping(name: name, settings: extended.settings)
         case .pool(let pooled):
             served = ServedMapping(
-                index: index, name: name, poolName: pooled.pool.name, settings: pooled.settings)
+                name: name, poolName: pooled.pool.name, settings: pooled.settings)
         case .files, .cgi, .redirect, .unavailable:
-            served = ServedMapping(index: index, name: name)
+            served = ServedMapping(name: name)
+        }
+    }
+
+    /// Whether a body is received for the handler. A folder's index may turn out to be a script's.
+    func takesBody(of exchange: HTTPExchange) -> Bool {
+        switch handler {
+        case .extension, .pool, .cgi: true
+        case .files: exchange.request.path.last == UInt8(ascii: "/")
+        case .redirect, .unavailable: false
         }
     }
 

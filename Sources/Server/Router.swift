@@ -18,26 +18,26 @@ final class Router: Sendable {
 
     // MARK: Before the body
 
-    /// Finds site and handler for a head; answers at once what needs no handler.
-    ///
-    /// - Returns: whether the handler takes a body.
-    func route(_ exchange: HTTPExchange) -> Bool {
+    /// Finds site and handler for a head. Nil: it needs no handler and has been answered.
+    func route(_ exchange: HTTPExchange) -> RoutedMapping? {
         let site = site(for: exchange.request)
         exchange.route.site = site.served
         switch exchange.request.method {
         case .unknown:
             exchange.request.refuseKeepAlive()
             exchange.refuse(status: 501)
-            return false
+            return nil
         case .trace, .connect:
             exchange.request.refuseKeepAlive()
             exchange.refuse(status: 405, allow: "GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH")
-            return false
+            return nil
         case .options where exchange.request.path == [UInt8(ascii: "*")]:
             exchange.allow("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH")
-            return false
+            return nil
         default:
-            return choose(exchange, site)
+            let mapping = site.mapping(for: exchange)
+            exchange.route.mapping = mapping.served
+            return mapping
         }
     }
 
@@ -47,32 +47,26 @@ final class Router: Sendable {
         return sites[0]
     }
 
-    private func choose(_ exchange: HTTPExchange, _ site: RoutedSite) -> Bool {
-        for mapping in site.mappings where mapping.matches(exchange, site.served) {
-            exchange.route.mapping = mapping.served
-            return mapping.handler.takesBody
-        }
-        exchange.route.mapping = site.files.served
-        // A folder may turn out to be a script's, so a body is kept for it.
-        return exchange.request.path.last == UInt8(ascii: "/") && !site.rules.claims.isEmpty
-    }
-
     // MARK: With the body
 
     /// Answers the exchange with the handler that was found; or goes on with one that waited.
-    func handle(_ exchange: HTTPExchange, on thread: PoolThread) -> Outcome {
-        while true {
-            if exchange.headSent { return .done }
-            guard let mapping = exchange.route.mapping else {
-                exchange.fail(status: 500, reason: "the request was not routed")
-                return .done
-            }
-            switch answer(exchange, site(of: exchange)[mapping.index], on: thread) {
-            case .outcome(let outcome): return outcome
-            case .elsewhere(let path): redirect(exchange, to: path)
-            case .script(let index): exchange.route.mapping = site(of: exchange)[index].served
+    func handle(
+        _ exchange: HTTPExchange, by first: RoutedMapping, on thread: PoolThread
+    ) -> Outcome {
+        var mapping = first
+        while !exchange.headSent {
+            switch answer(exchange, mapping, on: thread) {
+            case .outcome(let outcome):
+                return outcome
+            case .elsewhere(let path):
+                guard let next = redirect(exchange, to: path) else { return .done }
+                mapping = next
+            case .script(let index):
+                mapping = site(of: exchange).mappings[index]
+                exchange.route.mapping = mapping.served
             }
         }
+        return .done
     }
 
     private func site(of exchange: HTTPExchange) -> RoutedSite {
@@ -99,8 +93,10 @@ final class Router: Sendable {
         case .extension(let handler):
             return .outcome(handler.answer(exchange))
         case .pool(let handler):
+            thread.willBlock()
             return answerByPool(exchange, handler, on: thread)
         case .cgi(let handler):
+            thread.willBlock()
             if case .redirect(let path) = handler.run(exchange) { return .elsewhere(path) }
             return .outcome(.done)
         case .redirect(let status, let location):
@@ -125,21 +121,23 @@ final class Router: Sendable {
         return .outcome(answer.outcome)
     }
 
-    /// The server's own answer to another path, as a GET without a body (RFC 3875 §6.2.2).
-    private func redirect(_ exchange: HTTPExchange, to path: [UInt8]) {
+    /// The server's own answer to another path, as a GET without a body (RFC 3875 §6.2.2). Nil: answered.
+    private func redirect(_ exchange: HTTPExchange, to path: [UInt8]) -> RoutedMapping? {
         let redirects = exchange.route.redirects + 1
         guard redirects <= 10 else {
-            return exchange.fail(
+            exchange.fail(
                 status: 502,
                 reason: "more than 10 local redirects; the program goes round in circles")
+            return nil
         }
         guard exchange.request.redirect(to: path) else {
-            return exchange.fail(status: 502, reason: "a local redirect to an invalid path")
+            exchange.fail(status: 502, reason: "a local redirect to an invalid path")
+            return nil
         }
         exchange.body.reset()
         exchange.route.forget()
         exchange.route.redirects = redirects
-        _ = route(exchange)
+        return route(exchange)
     }
 
     // MARK: Time

@@ -55,9 +55,27 @@ final class ThreadPool: Sendable {
         return false
     }
 
+    /// A thread that has begun no event since the last look although it has taken some; called by the
+    /// monitor alone, about every 20 ms. Nil when there is none, or no thread to give its events to.
+    func findStuck() -> PoolThread? {
+        threads.withLock { threads in
+            guard threads.count < most else { return nil }
+            var stuck: PoolThread?
+            for thread in threads {
+                let progress = thread.progress.load(ordering: .relaxed)
+                if progress == thread.lastProgress && !thread.batch.isEmpty { stuck = thread }
+                thread.lastProgress = progress
+            }
+            return stuck
+        }
+    }
+
     /// Starts one more; false when the pool is at its limit. EAGAIN when the system has no more.
-    func grow(server: HostServer, isPermanent: Bool) throws(SystemError) -> Bool {
+    func grow(
+        server: HostServer, isPermanent: Bool, with events: EventBatch? = nil
+    ) throws(SystemError) -> Bool {
         let thread = PoolThread(server: server, isPermanent: isPermanent)
+        if let events { thread.batch.take(from: events) }
         let number: Int? = threads.withLock { threads in
             guard threads.count < most else { return nil }
             threads.append(thread)
@@ -68,6 +86,8 @@ final class ThreadPool: Sendable {
             try Thread.start(named: "mortise pool \(number)", stackSize: 1 << 20) { thread.run() }
         } catch {
             thread.hasLeft.store(true, ordering: .releasing)
+            // Events must not be lost: the caller begins them itself.
+            thread.runBatch()
             throw error
         }
         return true

@@ -78,7 +78,14 @@ private final class Probe {
         collect(until: deadline)
         if let failure { return ExtensionVerdict(home: .broken(failure), path: path) }
         let isSafe = entry.threadSafe ?? declaresThreadSafe
-        return ExtensionVerdict(home: isSafe ? .inProcess : .isolated, path: path)
+        return ExtensionVerdict(
+            home: isSafe ? .inProcess : .isolated, path: path, version: version)
+    }
+
+    private var version: String {
+        guard let status = try? Files.status(path: path) else { return "" }
+        return "\(status.device)-\(status.inode)-\(status.size)-\(status.modified)"
+            + ".\(status.modifiedNanoseconds)"
     }
 
     private func collect(until deadline: Instant) {

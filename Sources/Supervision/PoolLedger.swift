@@ -206,6 +206,12 @@ struct PoolLedger: Sendable {
             if host == current { reclaimed = max(0, reclaimed - 1) }
         }
         let lived = now.seconds(since: worker.started)
+        if end == .killed(signal: 9), !worker.isLeaving {
+            actions.append(
+                .log(
+                    "a worker was killed by SIGKILL from outside - by an operator, or by the kernel for"
+                        + " want of memory; it is replaced"))
+        }
         guard isUnexpected(end, of: worker, lived: lived) else { return }
         if worker.hasStarted {
             // It has worked: a request, or somebody with a signal, has killed this one. Its successor is
@@ -288,8 +294,8 @@ struct PoolLedger: Sendable {
     private mutating func fail(_ reason: String, _ now: Instant, _ actions: inout [Action]) {
         backoff.fail(now: now)
         lastReason = reason
-        // The same again, time after time, is said in the first three lines and then once a minute or so.
-        if backoff.failures <= Self.refusal || backoff.failures % 4 == 0 || reason != loggedReason {
+        // The same again, time after time, is said once and then every few minutes.
+        if reason != loggedReason || backoff.failures % 16 == 0 {
             let wait = max(0, backoff.notBefore.seconds(since: now))
             let next = wait > 0 ? "; the next start is in \(Self.age(wait))" : ""
             actions.append(.log("a worker \(reason) (failure \(backoff.failures) in a row)\(next)"))

@@ -73,6 +73,8 @@ struct WorkerCommand: Equatable {
     var program: String
     var arguments: [String]
     var environment: [String]
+    /// `mortise worker`: it keeps private copies of extensions in the runtime folder.
+    var isWorker = false
     var folder: String?
 
     enum Failure: Error, Equatable {
@@ -96,6 +98,7 @@ struct WorkerCommand: Equatable {
             program = path
             arguments = words
         case .worker(let name):
+            isWorker = true
             program = mortise
             arguments = ["mortise", "worker"]
             if let found = settings.extensions.first(where: { $0.name == name }) {

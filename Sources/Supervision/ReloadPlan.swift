@@ -59,6 +59,6 @@ struct ReloadPlan: Equatable {
         let first = old.extensions.first { $0.name == name }
         let second = new.extensions.first { $0.name == name }
         return first?.library == second?.library && first?.directories == second?.directories
-            && first?.settings == second?.settings
+            && first?.settings == second?.settings && first?.verdict == second?.verdict
     }
 }

@@ -63,6 +63,7 @@ extension SupervisorLoop {
         let hostEnd = Descriptor(owning: ends.1)
         var start = ProcessStart(program: options.programPath, arguments: options.hostArguments)
         start.environment = BaseEnvironment.variables.map { Array("\($0.0)=\($0.1)".utf8) }
+        start.environment.append(Array("\(RuntimeFolder.variable)=\(folder.path)".utf8))
         start.descriptors = [-1, 1, 2, hostEnd.number]
         let host = HostProcess(
             id: newNumber(), process: try ChildProcess(start), socket: socket, started: now)

@@ -88,6 +88,9 @@ extension SupervisorLoop {
         Files.setNonBlocking(outputPipe.number)
         var start = ProcessStart(program: command.program, arguments: command.arguments)
         start.environment = command.environment.map { Array($0.utf8) }
+        if command.isWorker {
+            start.environment.append(Array("\(RuntimeFolder.variable)=\(folder.path)".utf8))
+        }
         start.folder = command.folder
         // The host's thread that sends a request is about to wait for the answer: on a busy processor the
         // worker runs a moment later, and two switches a request are saved.

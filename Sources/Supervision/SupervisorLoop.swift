@@ -80,7 +80,9 @@ final class SupervisorLoop {
         try Self.required { () throws(SystemError) in try Orphans.adopt() }
         listeners = try BoundListener.bind(settings.listeners)
         folder = try Self.required { () throws(SystemError) in
-            try PrivateFolder(prefix: "mortise-", in: PrivateFolder.runtimeParents)
+            PrivateFolder.sweep(prefix: "mortise", in: PrivateFolder.runtimeParents)
+            return try PrivateFolder(
+                prefix: "mortise-\(Exit.processNumber)-", in: PrivateFolder.runtimeParents)
         }
         try Self.required { () throws(SystemError) in
             try poller.add(signals.descriptor.number, .readable, token: 0)

@@ -38,6 +38,7 @@ package struct FastCGIWorker {
         library: String, name: String, options: Options = Options(), listener: Int32 = 0
     ) -> Int32 {
         Signal.ignore(.pipe)
+        Thread.nameCurrent("mortise-worker")
         do {
             // Before the extension may start threads: they inherit the blocked signals.
             let signals = try SignalDescriptor([.terminate, .interrupt])

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Platform
 import Worker
 
 struct WorkerCommand: ParsableCommand {
@@ -42,6 +43,7 @@ struct WorkerCommand: ParsableCommand {
 
     func run() throws {
         var options = FastCGIWorker.Options()
+        options.copies = RuntimeFolder.path
         options.settings = settings.map { (name: $0.name, value: $0.value) }
         throw ExitCode(
             FastCGIWorker.run(

@@ -270,7 +270,7 @@ private func ask(
     @Test func mortiseWorkerIsSentTheHeadAndMayWriteToTheAccessLog() throws {
         let client = try Client(get)
         let mapping = ServedMapping(
-            index: 0, name: "test", settings: [("GREETING", "hello"), ("COLOUR", "")])
+            name: "test", settings: [("GREETING", "hello"), ("COLOUR", "")])
         defer { withExtendedLifetime(mapping) {} }
         client.exchange.route.mapping = mapping
         let (end, response, asked) = try ask(client, relay(isWorker: true)) {

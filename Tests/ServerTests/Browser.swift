@@ -74,6 +74,7 @@ final class Browser {
     }
 
     private(set) var hasTimedOut = false
+    private(set) var wasReset = false
 
     private func readHead(_ answer: inout Answer) -> Int? {
         while true {
@@ -102,7 +103,10 @@ final class Browser {
         case .wouldBlock:
             hasTimedOut = true
             return false
-        case .end, .failed:
+        case .end:
+            return false
+        case .failed:
+            wasReset = true
             return false
         }
     }

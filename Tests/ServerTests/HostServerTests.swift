@@ -27,6 +27,17 @@ import Testing
         #expect(browser.isClosed())
     }
 
+    @Test func aClientThatGoesOnAfterItsMistakeStillGetsTheAnswer() throws {
+        let browser = try RunningServer().connect()
+        browser.send("POST /x?body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nbad\n")
+        for _ in 0..<20 {
+            Thread.sleep(milliseconds: 2)
+            browser.send(String(repeating: "x", count: 1000))
+        }
+        #expect(browser.answer()?.status == 400)
+        #expect(browser.isClosed() && !browser.wasReset)
+    }
+
     @Test func bodyBytesNeverBecomeARequest() throws {
         let server = try RunningServer()
         let smuggled = Browser.get("/x?now=evil")

@@ -41,7 +41,7 @@ import Testing
     ) throws {
         let site = ServedSite(name: "s", number: 1, documentRoot: [], rootDescriptor: -1)
         let mapping = RoutedMapping(
-            .prefix(pattern), .redirect(status: 302, location: []), index: 0, name: "redirect")
+            .prefix(pattern), .redirect(status: 302, location: []), name: "redirect")
         let exchange = try exchange(target)
         #expect(mapping.matches(exchange, site) == (script != nil))
         #expect(exchange.route.scriptName == Array((script ?? "").utf8))

@@ -84,10 +84,10 @@ struct RunningServer {
         let served = ServedSite(name: "main", number: 1, documentRoot: [], rootDescriptor: -1)
         let handler = ExtensionHandler(library: Answering.library, settings: [])
         let mappings = [
-            RoutedMapping(.prefix("/x"), .extension(handler), index: 0, name: "extension test"),
+            RoutedMapping(.prefix("/x"), .extension(handler), name: "extension test"),
             RoutedMapping(
                 .prefix("/moved"), .redirect(status: 302, location: Array("/there".utf8)),
-                index: 1, name: "redirect"),
+                name: "redirect"),
         ]
         let site = RoutedSite(Settings.Site(name: "main"), served: served, mappings: mappings)
         var listeners: [Int32] = []
