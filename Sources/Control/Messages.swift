@@ -72,4 +72,7 @@ package enum SupervisorMessage: Sendable, Equatable {
     case drain
     /// Open the log files anew (SIGUSR1).
     case reopenLogs
+    /// A host that leaves waits for a worker of the pool and there may be no more of them: give one back,
+    /// as soon as one is free.
+    case returnWorker(pool: Int)
 }

@@ -5,7 +5,7 @@ extension SupervisorMessage {
     private enum Kind: UInt8 {
         case start = 64
         case worker, noWorker, workerEnded, scriptFailed, scriptEnded
-        case handOver, takeOver, drain, reopenLogs
+        case handOver, takeOver, drain, reopenLogs, returnWorker
     }
 
     /// Descriptors beside one `start`. More travel in further ones; one with fewer is the last.
@@ -29,6 +29,7 @@ extension SupervisorMessage {
         case .scriptFailed(let id, let number):
             writer.append(id)
             writer.append(number)
+        case .returnWorker(let pool): writer.append(UInt32(clamping: pool))
         case .handOver, .takeOver, .drain, .reopenLogs: break
         }
         return writer.bytes
@@ -55,6 +56,7 @@ extension SupervisorMessage {
         case .takeOver: self = .takeOver
         case .drain: self = .drain
         case .reopenLogs: self = .reopenLogs
+        case .returnWorker: self = .returnWorker(pool: try reader.index())
         }
         try reader.finish()
     }
@@ -71,6 +73,7 @@ extension SupervisorMessage {
         case .takeOver: .takeOver
         case .drain: .drain
         case .reopenLogs: .reopenLogs
+        case .returnWorker: .returnWorker
         }
     }
 }

@@ -22,10 +22,7 @@ extension Array where Element == UInt8 {
             digits[first] = UInt8(truncatingIfNeeded: rest % 10) + 0x30
             rest /= 10
         } while rest > 0
-        while first < 20 {
-            append(digits[first])
-            first += 1
-        }
+        Swift.withUnsafeBytes(of: digits) { append(contentsOf: $0[first...]) }
     }
 }
 

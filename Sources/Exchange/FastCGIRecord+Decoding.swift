@@ -40,6 +40,12 @@ package struct FastCGIDecoder: Sendable {
         _ bytes: Span<UInt8>, _ offset: inout Int
     ) throws(FastCGIError) -> Step? {
         if !isInRecord {
+            if rawCount == 0, bytes.count - offset >= 8 {
+                let header = try FastCGIHeader(bytes, at: offset)
+                offset += 8
+                begin(header)
+                return .begin(header)
+            }
             while rawCount < 8 {
                 guard offset < bytes.count else { return nil }
                 raw[rawCount] = bytes[offset]
@@ -48,9 +54,7 @@ package struct FastCGIDecoder: Sendable {
             }
             let header = try FastCGIHeader(raw)
             rawCount = 0
-            isInRecord = true
-            contentLeft = header.contentLength
-            paddingLeft = header.paddingLength
+            begin(header)
             return .begin(header)
         }
         if contentLeft > 0 {
@@ -66,6 +70,12 @@ package struct FastCGIDecoder: Sendable {
         guard paddingLeft == 0 else { return nil }
         isInRecord = false
         return .end
+    }
+
+    private mutating func begin(_ header: FastCGIHeader) {
+        isInRecord = true
+        contentLeft = header.contentLength
+        paddingLeft = header.paddingLength
     }
 }
 

@@ -14,14 +14,11 @@ extension FastCGI {
         to bytes: inout [UInt8]
     ) {
         precondition(contentLength <= largestContent, "content is cut before its header is written")
-        bytes.append(1)
-        bytes.append(kind.rawValue)
-        bytes.append(UInt8(truncatingIfNeeded: id >> 8))
-        bytes.append(UInt8(truncatingIfNeeded: id))
-        bytes.append(UInt8(truncatingIfNeeded: contentLength >> 8))
-        bytes.append(UInt8(truncatingIfNeeded: contentLength))
-        bytes.append(UInt8(truncatingIfNeeded: paddingLength))
-        bytes.append(0)
+        let header =
+            1 | UInt64(kind.rawValue) << 8 | UInt64(id.byteSwapped) << 16
+            | UInt64(UInt16(contentLength).byteSwapped) << 32
+            | UInt64(UInt8(truncatingIfNeeded: paddingLength)) << 48
+        appendWord(header, to: &bytes)
     }
 
     /// Appends FCGI_BEGIN_REQUEST.
@@ -29,10 +26,13 @@ extension FastCGI {
         _ role: Role, id: UInt16, keepsConnection: Bool, to bytes: inout [UInt8]
     ) {
         appendHeader(.beginRequest, id: id, contentLength: 8, to: &bytes)
-        bytes.append(0)
-        bytes.append(UInt8(truncatingIfNeeded: role.rawValue))
-        bytes.append(keepsConnection ? keepConnection : 0)
-        for _ in 0..<5 { bytes.append(0) }
+        let flags = keepsConnection ? keepConnection : 0
+        appendWord(UInt64(role.rawValue.byteSwapped) | UInt64(flags) << 16, to: &bytes)
+    }
+
+    /// Eight bytes, the lowest first.
+    private static func appendWord(_ word: UInt64, to bytes: inout [UInt8]) {
+        withUnsafeBytes(of: word.littleEndian) { bytes.append(contentsOf: $0) }
     }
 
     /// Appends FCGI_END_REQUEST.
@@ -40,11 +40,8 @@ extension FastCGI {
         _ status: ProtocolStatus, applicationStatus: UInt32 = 0, id: UInt16, to bytes: inout [UInt8]
     ) {
         appendHeader(.endRequest, id: id, contentLength: 8, to: &bytes)
-        for shift: UInt32 in [24, 16, 8, 0] {
-            bytes.append(UInt8(truncatingIfNeeded: applicationStatus >> shift))
-        }
-        bytes.append(status.rawValue)
-        for _ in 0..<3 { bytes.append(0) }
+        appendWord(
+            UInt64(applicationStatus.byteSwapped) | UInt64(status.rawValue) << 32, to: &bytes)
     }
 
     /// Appends the content in as many records as it needs; none when it is empty, for an empty record
@@ -70,8 +67,13 @@ extension FastCGI {
     package static func appendPair(
         _ name: Span<UInt8>, _ value: Span<UInt8>, to bytes: inout [UInt8]
     ) {
-        appendLength(name.count, to: &bytes)
-        appendLength(value.count, to: &bytes)
+        if name.count < 0x80, value.count < 0x80 {
+            let lengths = UInt16(name.count) | UInt16(value.count) << 8
+            withUnsafeBytes(of: lengths.littleEndian) { bytes.append(contentsOf: $0) }
+        } else {
+            appendLength(name.count, to: &bytes)
+            appendLength(value.count, to: &bytes)
+        }
         bytes.append(name)
         bytes.append(value)
     }
@@ -120,6 +122,50 @@ package struct FastCGIParams: Sendable {
     ) throws(FastCGIError) {
         let text = UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
         try append(text.span, value, to: &bytes)
+    }
+
+    /// Appends a pair whose value `value` appends in its place; nothing when that says false.
+    ///
+    /// The name has less than 128 bytes.
+    package mutating func append(
+        _ name: StaticString, to bytes: inout [UInt8], value: (inout [UInt8]) -> Bool
+    ) throws(FastCGIError) {
+        let before = bytes.count
+        if header < 0 { FastCGI.appendHeader(.params, id: id, contentLength: 0, to: &bytes) }
+        let start = bytes.count
+        bytes.append(UInt8(name.utf8CodeUnitCount))
+        bytes.append(0)
+        bytes.append(name)
+        let valueStart = bytes.count
+        guard value(&bytes) else { return bytes.removeLast(bytes.count - before) }
+        if header < 0 { header = before }
+        let length = bytes.count - valueStart
+        if length < 0x80, contentLength(bytes) <= FastCGI.largestContent {
+            bytes[start + 1] = UInt8(truncatingIfNeeded: length)
+            return
+        }
+        // A long one has its length in four bytes, and perhaps a record of its own.
+        let long = Array(bytes[valueStart...])
+        bytes.removeLast(bytes.count - start)
+        if start == before + FastCGI.headerLength {
+            bytes.removeLast(FastCGI.headerLength)
+            header = -1
+        }
+        try append(name, long.span, to: &bytes)
+    }
+
+    /// Appends whole pairs as `FastCGI.appendPair` writes them: one copy when they fit the open record.
+    package mutating func append(
+        pairs: Span<UInt8>, to bytes: inout [UInt8]
+    ) throws(FastCGIError) {
+        guard header >= 0, contentLength(bytes) + pairs.count <= FastCGI.largestContent else {
+            var reader = FastCGIPairs()
+            while let pair = try reader.next(in: pairs) {
+                try append(pairs.extracting(pair.name), pairs.extracting(pair.value), to: &bytes)
+            }
+            return
+        }
+        bytes.append(pairs)
     }
 
     /// Closes the last record and ends the stream.

@@ -59,6 +59,15 @@ package struct FastCGIHeader: Equatable, Sendable {
         self.paddingLength = paddingLength
     }
 
+    /// Reads the eight bytes from `start`.
+    init(_ bytes: Span<UInt8>, at start: Int) throws(FastCGIError) {
+        guard bytes[start] == 1, bytes[start + 7] == 0 else { throw .malformedHeader }
+        type = bytes[start + 1]
+        requestID = UInt16(bytes[start + 2]) << 8 | UInt16(bytes[start + 3])
+        contentLength = Int(bytes[start + 4]) << 8 | Int(bytes[start + 5])
+        paddingLength = Int(bytes[start + 6])
+    }
+
     /// Reads eight bytes.
     init(_ bytes: InlineArray<8, UInt8>) throws(FastCGIError) {
         guard bytes[0] == 1, bytes[7] == 0 else { throw .malformedHeader }

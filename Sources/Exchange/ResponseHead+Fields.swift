@@ -69,10 +69,10 @@ extension ResponseHead {
         if reason.isEmpty {
             bytes.append(reasonPhrase(status))
         } else {
-            bytes.append(contentsOf: reason)
+            reason.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
         }
         bytes.append("\r\n")
-        bytes.append(contentsOf: block)
+        block.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
         if let contentLength {
             bytes.append("Content-Length: ")
             bytes.append(decimal: UInt64(clamping: contentLength))

@@ -52,7 +52,9 @@ extension Variables {
     }
 
     static func append(_ slice: Request.Slice, of request: Request, to bytes: inout [UInt8]) {
-        bytes.append(contentsOf: request.bytes[slice.range])
+        request.bytes.withUnsafeBufferPointer {
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: $0[slice.range]))
+        }
     }
 
     private static func appendFact(
@@ -63,8 +65,9 @@ extension Variables {
 
     static func isSecure(_ facts: some FactSource, _ bytes: inout [UInt8]) -> Bool {
         let count = bytes.count
-        defer { bytes.removeLast(bytes.count - count) }
-        return facts.append(.secure, to: &bytes)
+        let isSecure = facts.append(.secure, to: &bytes)
+        if bytes.count > count { bytes.removeLast(bytes.count - count) }
+        return isSecure
     }
 
     static func appendVersion(_ request: Request, to bytes: inout [UInt8]) {

@@ -9,12 +9,11 @@ extension FastCGIConversation {
     private static var largestLogRecord: Int { 2 + 4096 }
 
     mutating func receive(wait: Bool) {
-        let result = worker.input.withUnsafeMutableBytes {
-            Socket.receive(worker.socket.number, into: $0, dontWait: !wait)
-        }
+        let result = Socket.receive(
+            worker.socket.number, into: worker.input, dontWait: !wait)
         switch result {
         case .bytes(let count):
-            let arrived = Instant.now
+            let arrived = CoarseClock.now
             lastActivity = arrived
             take(count)
             guard phase != .over else { return }
@@ -36,8 +35,8 @@ extension FastCGIConversation {
 
     /// Takes `count` received bytes apart.
     private mutating func take(_ count: Int) {
-        let input = worker.input
-        let bytes = input.span.extracting(first: count)
+        let received = UnsafeRawBufferPointer(worker.input).bindMemory(to: UInt8.self)
+        let bytes = received.span.extracting(first: count)
         var offset = 0
         do throws(FastCGIError) {
             while phase != .over, let step = try decoder.next(bytes, &offset) {
@@ -56,7 +55,7 @@ extension FastCGIConversation {
 
     private mutating func begin(_ header: FastCGIHeader) {
         record = header
-        worker.record.removeAll(keepingCapacity: true)
+        if !worker.record.isEmpty { worker.record.removeAll(keepingCapacity: true) }
         guard let kind = header.kind else {
             if header.requestID != 0 { fail(502, "the worker sent a record of unknown type") }
             // An unknown management record is none of the request's business (FastCGI §4.2).
@@ -98,8 +97,8 @@ extension FastCGIConversation {
         case .stdout: if record.contentLength == 0 { isOutputEnded = true }
         case .accessLog: noteForLog()
         case .endRequest:
-            let content = worker.record
-            guard let ending = try? FastCGIEnd(content.span) else { return }
+            let ending = worker.record.withUnsafeBufferPointer { try? FastCGIEnd($0.span) }
+            guard let ending else { return }
             finish(ending)
         default: break
         }
@@ -119,7 +118,7 @@ extension FastCGIConversation {
         if isHeadRead { return write(bytes) }
         do throws(ResponseHeadError) {
             let rules: ResponseHead.Rules = relay.isWorker ? .fromWorker : .fromGateway
-            let consumed = try worker.collector.take(bytes, rules, into: &worker.head)
+            let consumed = try worker.collector.take(bytes, rules, into: &worker.head.pointee)
             guard let consumed else { return }
             isHeadRead = true
             begin()
@@ -130,10 +129,10 @@ extension FastCGIConversation {
     }
 
     private mutating func begin() {
-        if worker.head.isLocalRedirect {
-            outcome = .redirect(path: worker.head.location)
+        if worker.head.pointee.isLocalRedirect {
+            outcome = .redirect(path: worker.head.pointee.location)
             discards = true
-        } else if !exchange.sendHead(worker.head) {
+        } else if !exchange.sendHead(worker.head.pointee) {
             abandon(at: lastActivity)
         }
     }

@@ -27,12 +27,21 @@ extension FastCGIConversation {
     }
 
     private func encodeParams() throws(FastCGIError) {
-        let worker = worker
         var params = FastCGIParams(id: id)
+        if relay.isWorker {
+            try worker.encode(exchange, &params)
+        } else {
+            try encodeVariables(&params)
+        }
+        params.finish(&worker.output)
+    }
+
+    private func encodeVariables(_ params: inout FastCGIParams) throws(FastCGIError) {
+        let worker = worker
         var failure: FastCGIError?
         Variables.forEachGatewayVariable(
             request: exchange.request, facts: exchange, bodyLength: exchange.body.length,
-            fields: relay.isWorker ? .none : .all, scratch: &worker.scratch
+            scratch: &worker.scratch
         ) { name, value in
             do throws(FastCGIError) {
                 try params.append(name, value, to: &worker.output)
@@ -41,35 +50,6 @@ extension FastCGIConversation {
             }
         }
         if let failure { throw failure }
-        if relay.isWorker { try encodeOwnParams(&params) }
-        params.finish(&worker.output)
-    }
-
-    /// What only a mortise worker understands.
-    private func encodeOwnParams(_ params: inout FastCGIParams) throws(FastCGIError) {
-        let head = exchange.request.bytes
-        try params.append("MORTISE_HEAD", head.span, to: &worker.output)
-        try encodeFact("MORTISE_SITE_NAME", .siteName, &params)
-        try encodeFact("MORTISE_SITE_NUMBER", .siteNumber, &params)
-        try encodeFact("MORTISE_POOL", .poolName, &params)
-        guard !exchange.route.settings.isEmpty else { return }
-        worker.value.removeAll(keepingCapacity: true)
-        for (name, value) in exchange.route.settings {
-            if !worker.value.isEmpty { worker.value.append(UInt8(ascii: ",")) }
-            worker.value.append(contentsOf: name.utf8)
-            try params.append(name.utf8.span, value.utf8.span, to: &worker.output)
-        }
-        let names = worker.value
-        try params.append("MORTISE_SETTINGS", names.span, to: &worker.output)
-    }
-
-    private func encodeFact(
-        _ name: StaticString, _ fact: Fact, _ params: inout FastCGIParams
-    ) throws(FastCGIError) {
-        worker.value.removeAll(keepingCapacity: true)
-        guard exchange.append(fact, to: &worker.value) else { return }
-        let value = worker.value
-        try params.append(name, value.span, to: &worker.output)
     }
 
     /// Appends up to `limit` bytes of the body in records, and the end of FCGI_STDIN after the last.

@@ -50,7 +50,7 @@ struct FastCGIConversation {
         self.worker = worker
         self.relay = relay
         id = worker.nextRequestID()
-        let now = Instant.now
+        let now = CoarseClock.now
         lastActivity = now
         requestDeadline = now.adding(seconds: relay.requestTimeout)
     }
@@ -61,8 +61,7 @@ struct FastCGIConversation {
             return RelayEnd(outcome: .answered, fate: .reusable)
         }
         worker.requestsServed += 1
-        worker.head.reset()
-        worker.collector.reset()
+        worker.collector.reset(&worker.head.pointee)
         send(first: true)
         while phase != .over {
             if isSending { exchangeBothWays() } else { receive(wait: true) }

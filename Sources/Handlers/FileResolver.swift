@@ -59,8 +59,10 @@ package enum FileResolver {
         path.extracting(end..<path.count).withUnsafeBufferPointer {
             route.pathInfo.append(contentsOf: $0)
         }
-        route.scriptFilename.append(contentsOf: site.documentRoot)
-        route.scriptFilename.append(contentsOf: route.scriptName)
+        site.documentRoot.withUnsafeBufferPointer { route.scriptFilename.append(contentsOf: $0) }
+        path.extracting(0..<end).withUnsafeBufferPointer {
+            route.scriptFilename.append(contentsOf: $0)
+        }
         return true
     }
 
@@ -68,9 +70,12 @@ package enum FileResolver {
 
     private static func look(_ path: Span<UInt8>, upTo end: Int, _ site: ServedSite) -> Look {
         guard site.rootDescriptor >= 0, !isHidden(path, upTo: end) else { return .nothing }
-        let none = Span<UInt8>()
-        switch Files.find(path.extracting(0..<end), none, beneath: site.rootDescriptor) {
-        case .file: return .file
+        let name = path.extracting(0..<end)
+        if site.scripts.knows(name) { return .file }
+        switch Files.find(name, Span<UInt8>(), beneath: site.rootDescriptor) {
+        case .file:
+            site.scripts.note(name)
+            return .file
         case .folder: return .folder
         case .special: return .nothing
         case .failed: return .nothing

@@ -62,7 +62,7 @@ extension HTTPExchange: FactSource {
 
     private func append(_ path: [UInt8]?, to bytes: inout [UInt8]) -> Bool {
         guard let path, !path.isEmpty else { return false }
-        bytes.append(contentsOf: path)
+        path.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
         return true
     }
 

@@ -3,25 +3,67 @@
 
 import Exchange
 
-/// Collects bytes until they are a whole head; a head that comes in one piece is never copied.
+/// Collects bytes until they are a whole head; a head that comes in one piece is never collected.
+///
+/// A program says the same head again and again: one made of the same text as the last is not read anew.
 struct HeadCollector: Sendable {
-    private var bytes: [UInt8] = []
+    /// A longer head is not worth being compared.
+    private static let longestKnown = 1024
 
-    mutating func reset() { bytes.removeAll(keepingCapacity: true) }
+    private var bytes: [UInt8] = []
+    /// What `head` was read from; empty when it is of no more use.
+    private var known: [UInt8] = []
+
+    /// Makes ready for the next head, which is to be read into the same `head`.
+    mutating func reset(_ head: inout ResponseHead) {
+        if !bytes.isEmpty { bytes.removeAll(keepingCapacity: true) }
+        if known.isEmpty { head.reset() }
+    }
 
     /// Takes the next bytes: how many of them were the head's, nil when the head is not complete.
     mutating func take(
         _ next: Span<UInt8>, _ rules: ResponseHead.Rules, into head: inout ResponseHead
     ) throws(ResponseHeadError) -> Int? {
-        if bytes.isEmpty, let consumed = try head.parse(next, rules) { return consumed }
-        let known = bytes.count
-        let room = max(0, ResponseHead.largestHead + 1 - known)
+        if bytes.isEmpty {
+            if !known.isEmpty {
+                if isKnown(next) { return known.count }
+                known.removeAll(keepingCapacity: true)
+                head.reset()
+            }
+            if let consumed = try head.parse(next, rules) {
+                if consumed <= Self.longestKnown { known.append(next.extracting(first: consumed)) }
+                return consumed
+            }
+        }
+        let collected = bytes.count
+        let room = max(0, ResponseHead.largestHead + 1 - collected)
         bytes.append(next.extracting(first: min(next.count, room)))
-        let collected = bytes
         // Looks only where nobody has looked: the work stays proportional to the bytes.
-        let length = ResponseHead.length(in: collected.span, from: known)
-        if length == nil, collected.count <= ResponseHead.largestHead { return nil }
-        guard let consumed = try head.parse(collected.span, rules) else { return nil }
-        return consumed - known
+        let length = ResponseHead.length(in: bytes.span, from: collected)
+        if length == nil, bytes.count <= ResponseHead.largestHead { return nil }
+        guard let consumed = try head.parse(bytes.span, rules) else { return nil }
+        return consumed - collected
+    }
+
+    /// A head ends at its first blank line, so what begins with the last one has the same head.
+    private func isKnown(_ next: Span<UInt8>) -> Bool {
+        guard next.count >= known.count else { return false }
+        return next.extracting(first: known.count).withUnsafeBytes { next in
+            known.withUnsafeBytes { compare($0, next) }
+        }
+    }
+
+    private func compare(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
+        var index = 0
+        while index + 8 <= left.count {
+            let one = left.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+            if one != right.loadUnaligned(fromByteOffset: index, as: UInt64.self) { return false }
+            index += 8
+        }
+        while index < left.count {
+            if left[index] != right[index] { return false }
+            index += 1
+        }
+        return true
     }
 }

@@ -10,6 +10,7 @@ package final class ServedSite: Sendable {
     package let documentRoot: [UInt8]
     /// The root folder, kept open; -1 when the site has no files.
     package let rootDescriptor: Int32
+    let scripts = FoundScripts()
 
     package init(name: String, number: Int, documentRoot: [UInt8], rootDescriptor: Int32) {
         self.name = name

@@ -20,10 +20,14 @@ package final class WorkerConnection: @unchecked Sendable {
 
     /// What is to be sent: one request's first records, then its body piece by piece.
     var output: [UInt8] = []
-    var input = [UInt8](repeating: 0, count: 64 * 1024)
+    let input = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * 1024, alignment: 64)
     var collector = HeadCollector()
-    var head = ResponseHead()
+    /// The last response's head. In memory of its own: an array in a property is counted at each use.
+    let head = UnsafeMutablePointer<ResponseHead>.allocate(capacity: 1)
     var scratch = Variables.Scratch()
+    /// Encoded parameters that all requests of one mapping share, and which mapping that is.
+    var constants: [UInt8] = []
+    var constantsOf: ObjectIdentifier?
     /// One value, and the content of a record that is read as a whole.
     var value: [UInt8] = []
     var record: [UInt8] = []
@@ -39,6 +43,13 @@ package final class WorkerConnection: @unchecked Sendable {
         Socket.setReceiveTimeout(self.socket.number, milliseconds: 100)
         Socket.setSendTimeout(self.socket.number, milliseconds: 100)
         output.reserveCapacity(16 * 1024)
+        head.initialize(to: ResponseHead())
+    }
+
+    deinit {
+        input.deallocate()
+        head.deinitialize(count: 1)
+        head.deallocate()
     }
 
     /// The next request's id: another one each time, so that late records of the request before are

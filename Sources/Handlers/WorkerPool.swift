@@ -41,6 +41,9 @@ package final class WorkerPool: Sendable {
         let exchange: HTTPExchange
     }
 
+    /// Seconds after which a client that waits is looked for before it gets a worker (a system call).
+    private static let patience = 1.0
+
     package let name: String
     /// Index into `Settings.pools`.
     package let index: Int
@@ -73,7 +76,7 @@ package final class WorkerPool: Sendable {
     package func acquire(for exchange: HTTPExchange) -> Acquired {
         let waiting = Parked(exchange: exchange)
         // The exchange may run on another thread as soon as it is in the queue: do not touch it after.
-        switch queue.withLock({ $0.acquire(for: waiting, now: .now) }) {
+        switch queue.withLock({ $0.acquire(for: waiting, now: CoarseClock.now) }) {
         case .worker(let worker):
             return .worker(worker)
         case .parked(let asks):
@@ -91,7 +94,8 @@ package final class WorkerPool: Sendable {
     package func release(_ worker: WorkerConnection, fate: WorkerFate) -> HTTPExchange? {
         let freed = queue.withLock {
             $0.release(
-                worker, isFit: fate == .reusable, requestsServed: worker.requestsServed, now: .now)
+                worker, isFit: fate == .reusable, requestsServed: worker.requestsServed,
+                now: CoarseClock.now)
         }
         return assign(worker, freed)
     }
@@ -110,6 +114,11 @@ package final class WorkerPool: Sendable {
             $0.deny(reason: reason, retryAfter: retryAfter, now: .now)
         }
         end(expired)
+    }
+
+    /// Another host of this server waits for a worker: an idle one goes, or the next that is free.
+    package func giveBack() {
+        if let worker = queue.withLock({ $0.giveBack() }) { letGo(worker, .idle) }
     }
 
     /// The supervisor says that a worker has died.
@@ -140,7 +149,7 @@ package final class WorkerPool: Sendable {
     ) -> HTTPExchange? {
         var freed = first
         while let next = freed.next?.exchange {
-            if next.isConnected {
+            if freed.waited < Self.patience || next.isConnected {
                 next.assignedWorker = worker
                 return next
             }

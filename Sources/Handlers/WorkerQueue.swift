@@ -34,6 +34,8 @@ struct WorkerQueue<Worker, Waiting> {
     struct Freed {
         /// The request that gets this worker.
         var next: Waiting?
+        /// Seconds it has waited.
+        var waited = 0.0
         /// The worker leaves this host.
         var release: ReleaseReason?
         /// The supervisor is to be asked for so many workers.
@@ -60,6 +62,8 @@ struct WorkerQueue<Worker, Waiting> {
     private(set) var held = 0
     /// Workers asked for and not answered.
     private(set) var wanted = 0
+    /// Workers another host waits for: the next free ones.
+    private var owed = 0
     private var refusal: (reason: String, until: Instant)?
     private(set) var isDraining = false
 
@@ -90,6 +94,7 @@ struct WorkerQueue<Worker, Waiting> {
         let isWorn = limits.maxRequests > 0 && requestsServed >= limits.maxRequests
         guard isFit && !isWorn else {
             held = max(0, held - 1)
+            owed = max(0, owed - 1)
             return Freed(release: isFit ? .served : .broken, asks: askForMore(now))
         }
         return settle(worker, now)
@@ -97,7 +102,14 @@ struct WorkerQueue<Worker, Waiting> {
 
     /// The next in the queue, for a worker whose last candidate's client has gone.
     mutating func settle(_ worker: Worker, _ now: Instant) -> Freed {
-        if let next = parked.popFirst() { return Freed(next: next.waiting) }
+        if owed > 0 {
+            owed -= 1
+            held = max(0, held - 1)
+            return Freed(release: .idle, asks: askForMore(now))
+        }
+        if let next = parked.popFirst() {
+            return Freed(next: next.waiting, waited: now.seconds(since: next.since))
+        }
         guard !isDraining else {
             held = max(0, held - 1)
             return Freed(release: .idle)
@@ -131,6 +143,17 @@ struct WorkerQueue<Worker, Waiting> {
         return idle.remove(at: place).worker
     }
 
+    /// Another host waits for a worker: the one that has been idle the longest; nil when all are busy.
+    mutating func giveBack() -> Worker? {
+        guard !isDraining else { return nil }
+        guard !idle.isEmpty else {
+            owed = min(owed + 1, held)
+            return nil
+        }
+        held = max(0, held - 1)
+        return idle.removeFirst().worker
+    }
+
     // MARK: Time
 
     mutating func expire(now: Instant) -> Expired {
@@ -153,6 +176,7 @@ struct WorkerQueue<Worker, Waiting> {
     /// The host leaves: its idle workers, and from now on each that becomes idle, go back.
     mutating func drain() -> [Worker] {
         isDraining = true
+        owed = 0
         let workers = idle.map(\.worker)
         idle.removeAll()
         held = max(0, held - workers.count)

@@ -18,6 +18,8 @@ package struct ProcessStart: Sendable {
     package var descriptors: [Int32] = [-1, -1, -1]
     /// The kernel kills the child when the *thread* that started it ends (man 2 PR_SET_PDEATHSIG).
     package var endsWithParent = true
+    /// Whoever wakes the child goes on until it waits itself (man 7 sched, SCHED_BATCH).
+    package var isBatch = false
 
     package init(program: String, arguments: [String]) {
         self.program = program
@@ -56,7 +58,8 @@ package final class ChildProcess {
                                 program: program, arguments: argumentList, environment: variables,
                                 folder: folder, descriptors: descriptors.baseAddress,
                                 descriptor_count: Int32(descriptors.count),
-                                ends_with_parent: start.endsWithParent ? 1 : 0)
+                                ends_with_parent: start.endsWithParent ? 1 : 0,
+                                is_batch: start.isBatch ? 1 : 0)
                             return cplatform_spawn(&raw, &number, &handle)
                         }
                     }

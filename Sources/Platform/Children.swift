@@ -55,7 +55,8 @@ package enum Children {
                     var raw = cplatform_start(
                         program: program, arguments: pointers.baseAddress!, environment: variables,
                         folder: folder, descriptors: descriptors.baseAddress,
-                        descriptor_count: Int32(descriptors.count), ends_with_parent: 1)
+                        descriptor_count: Int32(descriptors.count), ends_with_parent: 1,
+                        is_batch: 0)
                     return cplatform_spawn(&raw, &pid, nil)
                 }
             }

@@ -144,16 +144,14 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
 
 /// Appends a number in decimal; allocates nothing when the buffer has room.
 package func appendDecimal(_ value: UInt64, to bytes: inout [UInt8]) {
+    if value < 10 { return bytes.append(UInt8(truncatingIfNeeded: value) + UInt8(ascii: "0")) }
     var digits = InlineArray<20, UInt8>(repeating: 0)
     var rest = value
-    var count = 0
+    var first = 20
     repeat {
-        digits[count] = UInt8(rest % 10) + UInt8(ascii: "0")
+        first -= 1
+        digits[first] = UInt8(truncatingIfNeeded: rest % 10) + UInt8(ascii: "0")
         rest /= 10
-        count += 1
     } while rest > 0
-    while count > 0 {
-        count -= 1
-        bytes.append(digits[count])
-    }
+    withUnsafeBytes(of: digits) { bytes.append(contentsOf: $0[first...]) }
 }

@@ -53,6 +53,7 @@ final class RunningHost {
             parts.pools[pool].granted(worker)
         case .noWorker(let pool, let reason, let seconds):
             parts.pools[pool].denied(reason: reason, retryAfter: seconds)
+        case .returnWorker(let pool): parts.pools[pool].giveBack()
         case .workerEnded(let id, _):
             for pool in parts.pools { pool.workerEnded(id) }
         case .scriptFailed, .scriptEnded:

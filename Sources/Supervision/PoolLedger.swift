@@ -54,6 +54,8 @@ struct PoolLedger: Sendable {
         case check(WorkerID)
         case grant(WorkerID, to: HostID)
         case deny(HostID, reason: String, retryAfterSeconds: Int)
+        /// Ask the host to give one of its workers back: another host waits for it.
+        case reclaim(from: HostID)
         /// SIGTERM, later SIGKILL.
         case terminate(WorkerID)
         case kill(WorkerID)
@@ -101,6 +103,8 @@ struct PoolLedger: Sendable {
     /// One entry for each worker asked for, in order.
     private var wants: [HostID] = []
     private var spawning = 0
+    /// Workers the current host has been asked to give back and has not yet.
+    private var reclaimed = 0
     private var backoff = Backoff()
     private var rate: StartRate
     private var lastReason = ""
@@ -117,7 +121,9 @@ struct PoolLedger: Sendable {
     mutating func apply(_ event: Event, now: Instant) -> [Action] {
         var actions: [Action] = []
         switch event {
-        case .hostServes(let host): current = host
+        case .hostServes(let host):
+            current = host
+            reclaimed = 0
         case .hostGone(let host): forget(host, now, &actions)
         case .wanted(let host): note(wantOf: host)
         case .released(let id, let host, let reason): release(id, host, reason, now, &actions)
@@ -166,6 +172,7 @@ struct PoolLedger: Sendable {
         _ actions: inout [Action]
     ) {
         guard workers[id]?.state == .held(by: host) else { return }
+        if host == current { reclaimed = max(0, reclaimed - 1) }
         switch reason {
         case .idle where !isRetired || !wants.isEmpty: regain(id, now, &actions)
         case .idle, .served, .surplus: terminate(id, now, &actions)
@@ -174,7 +181,10 @@ struct PoolLedger: Sendable {
     }
 
     private mutating func forget(_ host: HostID, _ now: Instant, _ actions: inout [Action]) {
-        if current == host { current = nil }
+        if current == host {
+            current = nil
+            reclaimed = 0
+        }
         wants.removeAll { $0 == host }
         for id in workers.keys.sorted() where workers[id]?.state == .held(by: host) {
             if isRetired { terminate(id, now, &actions) } else { regain(id, now, &actions) }
@@ -191,7 +201,10 @@ struct PoolLedger: Sendable {
         _ id: WorkerID, _ end: ProcessEnd, _ now: Instant, _ actions: inout [Action]
     ) {
         guard let worker = workers.removeValue(forKey: id) else { return }
-        if case .held(let host) = worker.state { actions.append(.tellEnded(id, end, to: host)) }
+        if case .held(let host) = worker.state {
+            actions.append(.tellEnded(id, end, to: host))
+            if host == current { reclaimed = max(0, reclaimed - 1) }
+        }
         let lived = now.seconds(since: worker.started)
         if end == .killed(signal: 9), !worker.isLeaving {
             actions.append(
@@ -245,6 +258,18 @@ struct PoolLedger: Sendable {
             spawning += 1
             actions.append(.spawn)
         }
+        reclaim(&actions)
+    }
+
+    /// A host that leaves has requests left, and all the workers there may be are the current host's: it
+    /// shares them. Without this those requests would wait until their time is over.
+    private mutating func reclaim(_ actions: inout [Action]) {
+        guard let current, room <= 0 else { return }
+        let waiting = wants.count { $0 != current } - unsettled - reclaimed
+        let held = workers.values.count { $0.state == .held(by: current) } - reclaimed
+        guard waiting > 0, held > 0 else { return }
+        for _ in 0..<min(waiting, held) { actions.append(.reclaim(from: current)) }
+        reclaimed += min(waiting, held)
     }
 
     /// Processes to be started for the minimum and for those who wait.

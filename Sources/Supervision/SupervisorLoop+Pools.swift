@@ -42,6 +42,10 @@ extension SupervisorLoop {
             if let host = hosts[id], let index = host.index(of: pool) {
                 tell(host, .noWorker(pool: index, reason: reason, retryAfterSeconds: seconds))
             }
+        case .reclaim(let id):
+            if let host = hosts[id], let index = host.index(of: pool) {
+                tell(host, .returnWorker(pool: index))
+            }
         case .terminate(let id):
             pool.workers[id]?.process.signal(.terminate)
             // php-cgi takes no notice of the signal while it reads: only the end of the connection ends it.
@@ -88,6 +92,9 @@ extension SupervisorLoop {
             start.environment.append(Array("\(RuntimeFolder.variable)=\(folder.path)".utf8))
         }
         start.folder = command.folder
+        // The host's thread that sends a request is about to wait for the answer: on a busy processor the
+        // worker runs a moment later, and two switches a request are saved.
+        start.isBatch = true
         start.descriptors = [listener.number, inputPipe.number, inputPipe.number]
         do throws(SystemError) {
             // The connection first: it waits in the queue until the program accepts it.

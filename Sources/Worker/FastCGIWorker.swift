@@ -69,7 +69,6 @@ package struct FastCGIWorker {
             let connection = Descriptor(owning: socket)
             Socket.setBlocking(socket, true)
             Socket.setNoDelay(socket)
-            Socket.setReceiveTimeout(socket, milliseconds: 60_000)
             Socket.setSendTimeout(socket, milliseconds: 60_000)
             serve(connection: socket)
             _ = consume connection

@@ -15,6 +15,10 @@ struct WorkerBegin {
 /// Every error on the way in - malformed records, silence within a record, a closed connection - has the
 /// same end: `isBroken`, and the connection is closed.
 final class WorkerConnection {
+    /// Milliseconds without a byte of a request that has begun. Between requests no clock runs: the
+    /// system would wind one up for every request.
+    private static let patience: Int32 = 60_000
+
     let socket: Int32
     private(set) var isBroken = false
     private let shutdown: Shutdown
@@ -23,6 +27,8 @@ final class WorkerConnection {
     private var end = 0
     private var decoder = FastCGIDecoder()
     private var output: [UInt8] = []
+    /// Of a record that is read as a whole.
+    private var content: [UInt8] = []
 
     init(_ socket: Int32, _ shutdown: Shutdown) {
         self.socket = socket
@@ -169,9 +175,18 @@ final class WorkerConnection {
     private func receive() -> Bool {
         start = 0
         end = 0
-        guard case .bytes(let count) = Socket.receive(socket, into: buffer) else { return false }
-        end = count
-        return true
+        while true {
+            switch Socket.receive(socket, into: buffer, dontWait: true) {
+            case .bytes(let count):
+                end = count
+                return true
+            case .wouldBlock:
+                // A request that has begun goes on.
+                let ready = Socket.wait(socket, for: .readable, milliseconds: Self.patience)
+                if ready.isEmpty { return false }
+            case .end, .failed: return false
+            }
+        }
     }
 
     /// Between two requests: silence is no error, and a shutdown may come.
@@ -185,15 +200,16 @@ final class WorkerConnection {
             case .bytes(let count):
                 end = count
                 return true
-            case .wouldBlock: continue
+            case .wouldBlock: _ = Socket.wait(socket, for: .readable, milliseconds: Self.patience)
             case .end, .failed: return false
             }
         }
     }
 
     private func readBegin(_ header: FastCGIHeader) -> (accepted: WorkerBegin?, closes: Bool)? {
-        var content: [UInt8] = []
-        guard readContent(into: &content, limit: 8), let begin = try? FastCGIBegin(content.span)
+        content.removeAll(keepingCapacity: true)
+        guard readContent(into: &content, limit: 8),
+            let begin = content.withUnsafeBufferPointer({ try? FastCGIBegin($0.span) })
         else {
             return nil
         }

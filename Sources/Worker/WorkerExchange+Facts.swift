@@ -17,7 +17,7 @@ extension WorkerExchange {
         case .siteNumber: params.append("MORTISE_SITE_NUMBER", to: &bytes) || appendOne(to: &bytes)
         case .documentRoot: appendRoot(to: &bytes)
         case .scriptName: params.append("SCRIPT_NAME", to: &bytes)
-        case .pathInfo: params.append("PATH_INFO", to: &bytes)
+        case .pathInfo: appendPathInfo(to: &bytes)
         case .pathTranslated: appendPathTranslated(to: &bytes)
         case .scriptFilename:
             params.append("SCRIPT_FILENAME", to: &bytes) || appendLibrary(to: &bytes)
@@ -54,6 +54,12 @@ extension WorkerExchange {
         return !all.span.extracting(value).matches("off")
     }
 
+    private func appendPathInfo(to bytes: inout [UInt8]) -> Bool {
+        guard let info = params.known.pathInfo else { return false }
+        params.append(info, to: &bytes)
+        return true
+    }
+
     private func appendOne(to bytes: inout [UInt8]) -> Bool {
         bytes.append("1")
         return true
@@ -66,17 +72,17 @@ extension WorkerExchange {
 
     private func appendRoot(to bytes: inout [UInt8]) -> Bool {
         guard let root = params.value("DOCUMENT_ROOT"), !root.isEmpty else { return false }
-        bytes.append(contentsOf: params.bytes[root])
+        params.append(root, to: &bytes)
         while bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
         return true
     }
 
     /// As the host has it: nothing without a path info, also when the front server sends the root alone.
     private func appendPathTranslated(to bytes: inout [UInt8]) -> Bool {
-        guard let info = params.value("PATH_INFO"), !info.isEmpty else { return false }
+        guard let info = params.known.pathInfo, !info.isEmpty else { return false }
         if params.append("PATH_TRANSLATED", to: &bytes) { return true }
         guard appendRoot(to: &bytes) else { return false }
-        bytes.append(contentsOf: params.bytes[info])
+        params.append(info, to: &bytes)
         return true
     }
 

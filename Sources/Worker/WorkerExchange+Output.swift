@@ -15,13 +15,30 @@ extension WorkerExchange {
         let hasNoBody = request.method == .head || head.status == 204 || head.status == 304
         contentLeft = hasNoBody ? 0 : head.contentLength
         lastSend = .now
+        appendHead(head)
+        return !connection.isBroken
+    }
+
+    /// Writes the head into the open record when it surely fits.
+    private func appendHead(_ head: borrowing ResponseHead) {
+        openRecordIfClosed()
+        let used = output.count - openRecord - FastCGI.headerLength
+        // A few fields of the worker's own come to it, see `appendGatewayHead`.
+        if used + head.block.count + head.reason.count + 256 <= FastCGI.largestContent {
+            return head.appendGatewayHead(to: &output)
+        }
         var block: [UInt8] = []
         swap(&block, &scratch)
         block.removeAll(keepingCapacity: true)
         head.appendGatewayHead(to: &block)
         block.withUnsafeBytes { collect($0) }
         swap(&block, &scratch)
-        return !connection.isBroken
+    }
+
+    private func openRecordIfClosed() {
+        guard openRecord < 0 else { return }
+        openRecord = output.count
+        FastCGI.appendHeader(.stdout, id: id, contentLength: 0, to: &output)
     }
 
     func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
@@ -74,7 +91,8 @@ extension WorkerExchange {
             FastCGI.appendEmpty(.stdout, id: id, to: &output)
             FastCGI.appendEnd(.requestComplete, id: id, to: &output)
         }
-        _ = flush()
+        closeRecord()
+        _ = send()
     }
 
     private func appendLogRecord() {
@@ -88,13 +106,10 @@ extension WorkerExchange {
     private func collect(_ bytes: UnsafeRawBufferPointer) {
         var rest = bytes
         while !rest.isEmpty {
-            if openRecord < 0 {
-                openRecord = output.count
-                FastCGI.appendHeader(.stdout, id: id, contentLength: 0, to: &output)
-            }
+            openRecordIfClosed()
             let used = output.count - openRecord - FastCGI.headerLength
             let count = min(rest.count, FastCGI.largestContent - used)
-            output.append(contentsOf: rest[..<count])
+            output.append(contentsOf: UnsafeRawBufferPointer(rebasing: rest[..<count]))
             rest = .init(rebasing: rest[count...])
             if used + count == FastCGI.largestContent { closeRecord() }
         }
@@ -126,10 +141,14 @@ extension WorkerExchange {
 
     func flush() -> Bool {
         closeRecord()
+        defer { lastSend = .now }
+        return send()
+    }
+
+    private func send() -> Bool {
         guard !output.isEmpty else { return !connection.isBroken }
         let sent = output.withUnsafeBytes { connection.send($0) }
         output.removeAll(keepingCapacity: true)
-        lastSend = .now
         return sent
     }
 }

@@ -43,7 +43,7 @@ final class WorkerExchange: ExtensionExchange {
     private var parser = RequestParser(
         limits: RequestLimits(requestLine: 128 << 10, head: 256 << 10))
     private var head: [UInt8] = []
-    /// Memory for a response's head.
+    /// Memory for a response's head that does not fit the open record.
     var scratch: [UInt8] = []
     private let completion: Descriptor
     private let completed: Descriptor
@@ -69,12 +69,8 @@ final class WorkerExchange: ExtensionExchange {
             return true
         }
         guard params.index(), readLength() else { return false }
-        head.removeAll(keepingCapacity: true)
-        params.appendHead(to: &head)
-        parser.reset()
         do throws(RequestError) {
-            let bytes = head
-            if try parser.parse(bytes.span, into: request) == nil {
+            if try !parseHead() {
                 refuse(status: 400, "the request's variables make no complete head")
             }
         } catch {
@@ -82,6 +78,21 @@ final class WorkerExchange: ExtensionExchange {
                 status: error.status, "the request's variables make no valid head: \(error.reason)")
         }
         return true
+    }
+
+    /// False: the head is not complete.
+    private func parseHead() throws(RequestError) -> Bool {
+        parser.reset()
+        if let own = params.known.head {
+            return try params.bytes.withUnsafeBufferPointer { (bytes) throws(RequestError) in
+                try parser.parse(bytes.span.extracting(own), into: request) != nil
+            }
+        }
+        head.removeAll(keepingCapacity: true)
+        params.appendHead(to: &head)
+        return try head.withUnsafeBufferPointer { (bytes) throws(RequestError) in
+            try parser.parse(bytes.span, into: request) != nil
+        }
     }
 
     private func reset(_ id: UInt16) {
@@ -92,12 +103,14 @@ final class WorkerExchange: ExtensionExchange {
         inputRead = 0
         inputEnded = false
         isAborted = false
-        output.removeAll(keepingCapacity: output.capacity <= 1 << 20)
+        if !output.isEmpty || output.capacity > 1 << 20 {
+            output.removeAll(keepingCapacity: output.capacity <= 1 << 20)
+        }
         openRecord = -1
         headSent = false
         contentLeft = nil
         isCut = false
-        logText.removeAll(keepingCapacity: true)
+        if !logText.isEmpty { logText.removeAll(keepingCapacity: true) }
         logStatus = 0
     }
 
@@ -132,18 +145,22 @@ final class WorkerExchange: ExtensionExchange {
     /// CONTENT_LENGTH, empty or absent without a body. Digits alone (RFC 3875 §4.1.2).
     private func readLength() -> Bool {
         bodyLength = 0
-        guard let value = params.value("CONTENT_LENGTH"), !value.isEmpty else {
+        guard let value = params.known.contentLength, !value.isEmpty else {
+            // The host sends a body's length whenever there is a body.
+            if params.known.head != nil { return true }
             if let coding = params.value("HTTP_TRANSFER_ENCODING"), !coding.isEmpty {
                 bodyLength = -1
             }
             return true
         }
         guard value.count <= 18 else { return false }
-        for byte in params.bytes[value] {
-            guard isDigit(byte) else { return false }
-            bodyLength = bodyLength * 10 + Int64(byte - UInt8(ascii: "0"))
+        return params.bytes.withUnsafeBufferPointer { bytes in
+            for byte in bytes[value] {
+                guard isDigit(byte) else { return false }
+                bodyLength = bodyLength * 10 + Int64(byte - UInt8(ascii: "0"))
+            }
+            return true
         }
-        return true
     }
 
     // MARK: The call

@@ -4,7 +4,7 @@
 import Exchange
 
 extension WorkerParams {
-    var isFromMortise: Bool { value("MORTISE_HEAD") != nil }
+    var isFromMortise: Bool { known.head != nil }
 
     /// Appends a request head to be parsed: the client's own when the host sent it, else one that says
     /// what the variables of RFC 3875 §4.1 say.

@@ -20,6 +20,7 @@ struct CodingTests {
     static let supervisorMessages: [SupervisorMessage] = [
         .start(configurationName: "site.yaml"), .worker(pool: 1, id: 2, pid: 3),
         .noWorker(pool: 0, reason: "php-cgi not found", retryAfterSeconds: 30),
+        .returnWorker(pool: 7),
         .workerEnded(id: 1, .exited(code: 255)), .workerEnded(id: 2, .killed(signal: 9)),
         .scriptFailed(id: 9, code: 2),
         .scriptEnded(id: 9, .exited(code: 0)), .handOver, .takeOver, .drain, .reopenLogs,

@@ -225,4 +225,51 @@ func raw(
             #expect(length + padding <= 65535 && (padding == 0 || (length + padding) % 8 == 0))
         }
     }
+
+    @Test func pairsWrittenInPlaceAreThePairsThatWereMeant() throws {
+        for length in [0, 1, 127, 128, 60_000, 65_520] {
+            var params = FastCGIParams(id: 1)
+            var bytes: [UInt8] = []
+            let long = [UInt8](repeating: 0x61, count: length)
+            try params.append("ABSENT", to: &bytes) { _ in false }
+            #expect(bytes.isEmpty)
+            try params.append("FIRST", to: &bytes) { value in
+                value.append(contentsOf: [0x31])
+                return true
+            }
+            try params.append("LONG", to: &bytes) { value in
+                value.append(contentsOf: long)
+                return true
+            }
+            try params.append("ABSENT", to: &bytes) { _ in false }
+            var pairs: [UInt8] = []
+            FastCGI.appendPair("LAST".utf8.span, "x".utf8.span, to: &pairs)
+            try params.append(pairs: pairs.span, to: &bytes)
+            params.finish(&bytes)
+
+            var decoder = FastCGIDecoder()
+            var content: [UInt8] = []
+            var offset = 0
+            while let step = try decoder.next(bytes.span, &offset) {
+                if case .content(let range) = step { content.append(contentsOf: bytes[range]) }
+            }
+            var reader = FastCGIPairs()
+            var found: [[UInt8]] = []
+            while let pair = try reader.next(in: content.span) {
+                found.append(Array(content[pair.name]))
+                found.append(Array(content[pair.value]))
+            }
+            let names = ["FIRST", "LONG", "LAST"].map { Array($0.utf8) }
+            #expect(found == [names[0], [0x31], names[1], long, names[2], [0x78]])
+        }
+        var params = FastCGIParams(id: 1)
+        var bytes: [UInt8] = []
+        #expect(throws: FastCGIError.pairTooLarge) {
+            try params.append("LONG", to: &bytes) { value in
+                value.append(contentsOf: [UInt8](repeating: 0, count: 65_536))
+                return true
+            }
+        }
+        #expect(bytes.isEmpty)
+    }
 }

@@ -123,6 +123,19 @@ struct WorkerQueueTests {
         #expect(pool.queue.held == 0)
     }
 
+    @Test func workerThatAnotherHostWaitsForIsGivenBackBeforeTheNextRequestGetsIt() {
+        var pool = Pool(maximum: 2)
+        pool.grant(1, 2)
+        #expect(pool.queue.giveBack() == 1)
+        #expect(pool.acquire("a") == "worker 2")
+        #expect(pool.acquire("b") == "parked, asks")
+        #expect(pool.queue.giveBack() == nil)
+        let freed = pool.release(2)
+        #expect(freed.next == nil && freed.release == .idle && freed.asks == 0)
+        #expect(pool.queue.grant(2, now: pool.now).next == "b")
+        #expect(pool.release(2).release == nil && pool.queue.held == 1)
+    }
+
     @Test func ringKeepsItsOrderWhileItTurnsAndGrows() {
         var ring = Ring<Int>()
         var expected: [Int] = []

@@ -51,6 +51,24 @@ struct PoolLedgerTests {
         #expect(pool.spawned == 2)
     }
 
+    @Test func hostThatLeavesGetsAWorkerBackForTheRequestsItHas() {
+        var pool = Pool(minimum: 2, maximum: 2)
+        pool.serve(host: 10, workers: 1, 2)
+        _ = pool(.hostServes(20))
+        for id: UInt64 in [1, 2] {
+            _ = pool(.released(id, by: 10, .idle))
+            #expect(pool(.accepted(id)) == [.grant(id, to: 20)])
+        }
+        #expect(pool(.wanted(by: 10)) == [.reclaim(from: 20)])
+        // Asked once, however often one looks.
+        #expect(pool(.tick) == [])
+        #expect(pool(.released(2, by: 20, .idle)) == [.reconnect(2)])
+        #expect(pool(.wanted(by: 20)) == [])
+        #expect(pool(.accepted(2)) == [.grant(2, to: 10)])
+        _ = pool(.released(2, by: 10, .idle))
+        #expect(pool(.accepted(2)) == [.grant(2, to: 20)])
+    }
+
     @Test func idleWorkerOfALeavingHostGoesToTheNewOne() {
         var pool = Pool(minimum: 1, maximum: 1)
         pool.serve(host: 10, workers: 1)

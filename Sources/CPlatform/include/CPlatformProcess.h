@@ -18,6 +18,8 @@ struct cplatform_start {
     int descriptor_count;
     /// Not 0: the kernel kills the child when the calling *thread* ends (man 2 PR_SET_PDEATHSIG).
     int ends_with_parent;
+    /// Not 0: whoever wakes the child keeps the processor until it waits (man 7 sched, SCHED_BATCH).
+    int is_batch;
 };
 
 /// Starts a program in a session and process group of its own, signals at their defaults, none blocked.
