@@ -61,13 +61,16 @@ final class CallSlot: Sendable {
     /// Runs one callback; its result is an ERROR_ number, 0 for success.
     func perform(_ generation: UInt64, _ body: (inout Call) -> UInt32) -> UInt32 {
         guard isCurrent(generation) else { return UInt32(ERROR_INVALID_PARAMETER) }
+        var isPending = false
         let code = call.withLock { call in
             guard isCurrent(generation), call.phase != .free, !call.isDone else {
                 return UInt32(ERROR_INVALID_PARAMETER)
             }
+            isPending = call.phase == .pending
             return body(&call)
         }
-        endIfRevoked(generation)
+        // Only a pending call can be revoked, and it cannot have become one while the lock was held.
+        if isPending { endIfRevoked(generation) }
         return code
     }
 

@@ -30,7 +30,7 @@ extension HTTPExchange {
     /// the buffer since the call before.
     package func flushStale() {
         lock.withLock { _ in
-            guard socket >= 0, hasOutput else { return }
+            guard hasOutput, socket >= 0 else { return }
             if staleMark == writes { _ = flushLocked() }
             staleMark = writes
         }

@@ -107,7 +107,8 @@ package final class HTTPExchange {
         owner: any ExchangeOwner, socket: Int32, remote: SocketAddress, local: SocketAddress
     ) {
         self.owner = owner
-        lock.withLock { _ in self.socket = socket }
+        // Without the lock: whoever flushes for us looks at the socket only while there is output.
+        self.socket = socket
         self.remote = remote
         self.local = local
     }
