@@ -62,12 +62,14 @@ final class CallTable: Sendable {
 
     /// The call a handle names: a ConnID, or the address of a control block, which some extensions pass
     /// instead. Follows no pointer.
-    func find(_ handle: HCONN?) -> (slot: CallSlot, generation: UInt64)? {
+    ///
+    /// The slot is not counted: slots live as long as the process, and every callback asks.
+    func find(_ handle: HCONN?) -> (slot: Unmanaged<CallSlot>, generation: UInt64)? {
         let bits = UInt(bitPattern: handle)
         if bits & Handle.mark != 0 {
             let index = Handle.index(bits)
             guard index < made.load(ordering: .acquiring) else { return nil }
-            return (slot(index), Handle.generation(bits))
+            return (slots[index], Handle.generation(bits))
         }
         let start = UInt(bitPattern: blocks)
         guard bits >= start else { return nil }
@@ -75,8 +77,10 @@ final class CallTable: Sendable {
         guard distance % UInt(Self.stride) == 0 else { return nil }
         let index = Int(distance / UInt(Self.stride))
         guard index < made.load(ordering: .acquiring) else { return nil }
-        let slot = slot(index)
-        return (slot, slot.generation.load(ordering: .acquiring))
+        let generation = slots[index]._withUnsafeGuaranteedRef {
+            $0.generation.load(ordering: .acquiring)
+        }
+        return (slots[index], generation)
     }
 
     private func slot(_ index: Int) -> CallSlot { slots[index].takeUnretainedValue() }

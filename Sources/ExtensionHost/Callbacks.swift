@@ -32,7 +32,7 @@ enum Callbacks {
         guard let (slot, generation) = CallTable.shared.find(handle) else {
             return result(UInt32(ERROR_INVALID_PARAMETER))
         }
-        return result(slot.perform(generation, body))
+        return result(slot._withUnsafeGuaranteedRef { $0.perform(generation, body) })
     }
 
     private static func done(_ handle: HCONN?, _ buffer: LPVOID?) -> BOOL {
@@ -42,8 +42,8 @@ enum Callbacks {
         let status = buffer.map { $0.loadUnaligned(as: UInt32.self) }
         // Only a failure tells something new: what else stands there, perhaps by accident, is success.
         let failed = status == UInt32(HSE_STATUS_ERROR)
-        return result(
-            slot.done(generation, status: UInt32(failed ? HSE_STATUS_ERROR : HSE_STATUS_SUCCESS)))
+        let ended = UInt32(failed ? HSE_STATUS_ERROR : HSE_STATUS_SUCCESS)
+        return result(slot._withUnsafeGuaranteedRef { $0.done(generation, status: ended) })
     }
 
     /// Exactly TRUE or FALSE; success leaves the last error alone.

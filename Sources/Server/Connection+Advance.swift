@@ -12,14 +12,15 @@ extension Connection {
     func advance(on thread: PoolThread) -> Rest {
         // One reference for the whole turn: counting it anew in each phase would be the dearest thing here.
         let activity = activity ?? beginActivity(on: thread)
+        let exchange = activity.exchange
         while true {
             let rest: Rest?
             switch phase {
             case .free: return .closed
-            case .idle, .head: rest = readHead(activity, on: thread)
+            case .idle, .head: rest = readHead(activity, exchange, on: thread)
             case .body: rest = readBody(activity, on: thread)
-            case .handling: rest = handle(activity.exchange, on: thread)
-            case .sending: rest = send(activity, on: thread)
+            case .handling: rest = handle(exchange, on: thread)
+            case .sending: rest = send(activity, exchange, on: thread)
             case .lingering: rest = linger(activity, on: thread)
             }
             if let rest { return rest }
@@ -28,11 +29,13 @@ extension Connection {
 
     // MARK: The head
 
-    private func readHead(_ activity: Activity, on thread: PoolThread) -> Rest? {
+    private func readHead(
+        _ activity: Activity, _ exchange: HTTPExchange, on thread: PoolThread
+    ) -> Rest? {
         while true {
             if !activity.input.isEmpty {
-                switch parseHead(activity) {
-                case .complete: return route(activity, on: thread)
+                switch parseHead(activity, exchange) {
+                case .complete: return route(activity, exchange, on: thread)
                 case .refused: return nil
                 case .incomplete: break
                 }
@@ -48,8 +51,7 @@ extension Connection {
 
     private enum HeadState { case complete, incomplete, refused }
 
-    private func parseHead(_ activity: Activity) -> HeadState {
-        let exchange = activity.exchange
+    private func parseHead(_ activity: Activity, _ exchange: HTTPExchange) -> HeadState {
         do throws(RequestError) {
             let length = try activity.input.withSpan { (bytes) throws(RequestError) in
                 try activity.parser.parse(bytes, into: exchange.request)
@@ -96,8 +98,9 @@ extension Connection {
     // MARK: The body
 
     /// The head is complete: finds the handler, and receives the body if that handler takes one.
-    private func route(_ activity: Activity, on thread: PoolThread) -> Rest? {
-        let exchange = activity.exchange
+    private func route(
+        _ activity: Activity, _ exchange: HTTPExchange, on thread: PoolThread
+    ) -> Rest? {
         exchange.started = CoarseClock.now
         requests += 1
         if server.isLeaving && !server.canHandOver { exchange.request.refuseKeepAlive() }
@@ -257,8 +260,9 @@ extension Connection {
         return nil
     }
 
-    private func send(_ activity: Activity, on thread: PoolThread) -> Rest? {
-        let exchange = activity.exchange
+    private func send(
+        _ activity: Activity, _ exchange: HTTPExchange, on thread: PoolThread
+    ) -> Rest? {
         switch exchange.flush() {
         case .blocked:
             setDeadline(server.timeouts.send, from: .now)

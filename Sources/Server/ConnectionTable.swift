@@ -27,6 +27,15 @@ final class ConnectionTable: @unchecked Sendable {
 
     subscript(slot: Int) -> Connection { slots[slot] }
 
+    /// An event of the connection in that slot. Not counted: slots are never freed.
+    func ready(
+        _ slot: Int, on thread: PoolThread, generation: UInt32, hasEnded: Bool
+    ) {
+        Unmanaged.passUnretained(slots[slot])._withUnsafeGuaranteedRef {
+            $0.ready(on: thread, generation: generation, hasEnded: hasEnded)
+        }
+    }
+
     /// The number of open connections.
     var count: Int { capacity - free.withLock { $0.count } }
 

@@ -94,8 +94,8 @@ final class HostServer: Sendable {
             return
         }
         let slot = Int(token & 0x7fff_ffff)
-        connections[slot].ready(
-            on: thread, generation: UInt32(truncatingIfNeeded: token >> 32),
+        connections.ready(
+            slot, on: thread, generation: UInt32(truncatingIfNeeded: token >> 32),
             hasEnded: events.contains(.peerClosed))
     }
 
