@@ -57,6 +57,9 @@ struct WorkerQueue<Worker, Waiting> {
 
     let limits: Limits
     private var idle: [(worker: Worker, since: Instant)] = []
+    private var turns: UInt32 = 0
+    /// One request in so many goes to the worker that has been idle the longest.
+    private static var rotation: UInt32 { 64 }
     private var parked = Ring<(waiting: Waiting, since: Instant)>()
     /// Workers of this host, busy or idle.
     private(set) var held = 0
@@ -78,7 +81,7 @@ struct WorkerQueue<Worker, Waiting> {
     // MARK: Requests
 
     mutating func acquire(for waiting: Waiting, now: Instant) -> Acquired {
-        if let entry = idle.popLast() { return .worker(entry.worker) }
+        if let worker = takeIdle() { return .worker(worker) }
         if held == 0, let refusal, refusal.until > now {
             return .unavailable(reason: refusal.reason, retryAfter: seconds(to: refusal.until, now))
         }
@@ -134,6 +137,16 @@ struct WorkerQueue<Worker, Waiting> {
         var expired = Expired()
         giveUp(now, &expired)
         return expired
+    }
+
+    /// Last in, first out: the caches of the worker that was busy just now are warm, and what is not needed
+    /// grows idle and ends. Among those that stay anyhow the longest idle has its turn now and then, so
+    /// that no one of them does all the work and ages alone.
+    private mutating func takeIdle() -> Worker? {
+        guard !idle.isEmpty else { return nil }
+        turns &+= 1
+        let isTurn = turns % Self.rotation == 0 && held <= limits.minimum
+        return isTurn ? idle.removeFirst().worker : idle.removeLast().worker
     }
 
     /// A worker has died. When it was idle it is taken out; a busy one comes back by `release`.
