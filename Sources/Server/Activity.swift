@@ -34,9 +34,10 @@ final class Activity {
 /// All activities, and those of them that nobody uses; each pool thread keeps one of its own besides.
 final class ActivityStock: Sendable {
     private struct State {
-        // because an activity in the stock is used by nobody; one in use is only flushed, under its lock
         nonisolated(unsafe) var all: [Activity] = []
+        // because the monitor touches only the output of one in use, under the exchange's own lock
         nonisolated(unsafe) var spare: [Activity] = []
+        // because nobody else uses an activity that is in the stock
     }
 
     private let state = Mutex(State())
