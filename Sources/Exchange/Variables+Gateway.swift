@@ -21,13 +21,14 @@ extension Variables {
     /// "-" in the name. Never: `Proxy`; the credentials of `Authorization`; what describes the framing,
     /// for the body is sent decoded. Allocates nothing when the scratch memory has room.
     package static func forEachGatewayVariable(
-        request: Request, facts: some FactSource, bodyLength: Int64, fields: Fields = .all,
+        request: Request, metaVariables: some MetaVariableSource, bodyLength: Int64,
+        fields: Fields = .all,
         scratch: inout Scratch, _ body: (_ name: Span<UInt8>, _ value: Span<UInt8>) -> Void
     ) {
         for entry in gatewayTable {
             scratch.value.removeAll(keepingCapacity: true)
             let isPresent = appendGateway(
-                entry.what, request: request, facts: facts, bodyLength: bodyLength,
+                entry.what, request: request, metaVariables: metaVariables, bodyLength: bodyLength,
                 to: &scratch.value)
             guard isPresent else { continue }
             let name = UnsafeBufferPointer(
@@ -38,12 +39,13 @@ extension Variables {
     }
 
     package static func forEachGatewayVariable(
-        request: Request, facts: some FactSource, bodyLength: Int64,
+        request: Request, metaVariables: some MetaVariableSource, bodyLength: Int64,
         _ body: (_ name: Span<UInt8>, _ value: Span<UInt8>) -> Void
     ) {
         var scratch = Scratch()
         forEachGatewayVariable(
-            request: request, facts: facts, bodyLength: bodyLength, scratch: &scratch, body)
+            request: request, metaVariables: metaVariables, bodyLength: bodyLength,
+            scratch: &scratch, body)
     }
 
     private enum Gateway {
@@ -69,15 +71,19 @@ extension Variables {
     ]
 
     private static func appendGateway(
-        _ what: Gateway, request: Request, facts: some FactSource, bodyLength: Int64,
+        _ what: Gateway, request: Request, metaVariables: some MetaVariableSource,
+        bodyLength: Int64,
         to value: inout [UInt8]
     ) -> Bool {
         switch what {
         case .known(let known):
-            _ = append(known, request: request, facts: facts, bodyLength: bodyLength, to: &value)
+            _ = append(
+                known, request: request, metaVariables: metaVariables, bodyLength: bodyLength,
+                to: &value)
         case .optional(let known):
             let result = append(
-                known, request: request, facts: facts, bodyLength: bodyLength, to: &value)
+                known, request: request, metaVariables: metaVariables, bodyLength: bodyLength,
+                to: &value)
             return result == .found && !value.isEmpty
         case .length:
             // RFC 3875 §4.1.2: if and only if there is a body.
@@ -86,9 +92,9 @@ extension Variables {
             }
             value.append(decimal: UInt64(clamping: bodyLength))
         case .secure:
-            guard isSecure(facts, &value) else { return false }
+            guard isSecure(metaVariables, &value) else { return false }
             value.append("on")
-        case .scheme: value.append(isSecure(facts, &value) ? "https" : "http")
+        case .scheme: value.append(isSecure(metaVariables, &value) ? "https" : "http")
         case .redirectStatus: value.append("200")
         }
         return true

@@ -3,47 +3,47 @@
 
 extension Variables {
     static func append(
-        _ known: Known, request: Request, facts: some FactSource, bodyLength: Int64,
+        _ known: Known, request: Request, metaVariables: some MetaVariableSource, bodyLength: Int64,
         to bytes: inout [UInt8]
     ) -> VariableResult {
         switch known {
         case .allFields: appendAllFields(request, to: &bytes)
         case .allRaw: appendAllRaw(request, to: &bytes)
-        case .poolName: _ = facts.append(.poolName, to: &bytes)
+        case .poolName: _ = metaVariables.append(.poolName, to: &bytes)
         case .applicationPath:
-            appendInstancePath(facts, to: &bytes)
+            appendInstancePath(metaVariables, to: &bytes)
             bytes.append("/ROOT")
         case .applicationFolder:
-            guard facts.append(.documentRoot, to: &bytes) else { return .unavailable }
+            guard metaVariables.append(.documentRoot, to: &bytes) else { return .unavailable }
             bytes.append("/")
-        case .cacheURL: appendURL(request, facts, to: &bytes)
+        case .cacheURL: appendURL(request, metaVariables, to: &bytes)
         case .contentLength: bytes.append(decimal: UInt64(clamping: bodyLength))
         case .contentType:
             if let type = request.value(of: "Content-Type") {
                 append(type, of: request, to: &bytes)
             }
-        case .documentRoot: return appendFact(.documentRoot, facts, to: &bytes)
+        case .documentRoot: return appendFact(.documentRoot, metaVariables, to: &bytes)
         case .gateway: bytes.append("CGI/1.1")
-        case .secure: bytes.append(isSecure(facts, &bytes) ? "on" : "off")
-        case .securePort: bytes.append(isSecure(facts, &bytes) ? "1" : "0")
+        case .secure: bytes.append(isSecure(metaVariables, &bytes) ? "on" : "off")
+        case .securePort: bytes.append(isSecure(metaVariables, &bytes) ? "1" : "0")
         case .method: append(request.methodName, of: request, to: &bytes)
         case .rawTarget: append(request.target, of: request, to: &bytes)
         case .requestURI: appendURI(request, to: &bytes)
         case .version: appendVersion(request, to: &bytes)
-        case .instanceNumber: return appendFact(.siteNumber, facts, to: &bytes)
-        case .instanceName: return appendFact(.siteName, facts, to: &bytes)
-        case .instancePath: appendInstancePath(facts, to: &bytes)
-        case .localAddress: return appendFact(.localAddress, facts, to: &bytes)
-        case .localPort: return appendFact(.localPort, facts, to: &bytes)
-        case .remoteAddress: return appendFact(.remoteAddress, facts, to: &bytes)
-        case .remotePort: return appendFact(.remotePort, facts, to: &bytes)
+        case .instanceNumber: return appendFact(.siteNumber, metaVariables, to: &bytes)
+        case .instanceName: return appendFact(.siteName, metaVariables, to: &bytes)
+        case .instancePath: appendInstancePath(metaVariables, to: &bytes)
+        case .localAddress: return appendFact(.localAddress, metaVariables, to: &bytes)
+        case .localPort: return appendFact(.localPort, metaVariables, to: &bytes)
+        case .remoteAddress: return appendFact(.remoteAddress, metaVariables, to: &bytes)
+        case .remotePort: return appendFact(.remotePort, metaVariables, to: &bytes)
         case .path: bytes.append(contentsOf: request.path)
-        case .pathInfo: _ = facts.append(.pathInfo, to: &bytes)
-        case .pathTranslated: _ = facts.append(.pathTranslated, to: &bytes)
+        case .pathInfo: _ = metaVariables.append(.pathInfo, to: &bytes)
+        case .pathTranslated: _ = metaVariables.append(.pathTranslated, to: &bytes)
         case .query: append(request.query, of: request, to: &bytes)
-        case .scriptFilename: return appendFact(.scriptFilename, facts, to: &bytes)
-        case .scriptName: _ = facts.append(.scriptName, to: &bytes)
-        case .serverName: appendServerName(request, facts, to: &bytes)
+        case .scriptFilename: return appendFact(.scriptFilename, metaVariables, to: &bytes)
+        case .scriptName: _ = metaVariables.append(.scriptName, to: &bytes)
+        case .serverName: appendServerName(request, metaVariables, to: &bytes)
         case .software: bytes.append(software)
         case .empty: break
         case .unavailable: return .unavailable
@@ -58,14 +58,14 @@ extension Variables {
     }
 
     private static func appendFact(
-        _ fact: Fact, _ facts: some FactSource, to bytes: inout [UInt8]
+        _ variable: MetaVariable, _ metaVariables: some MetaVariableSource, to bytes: inout [UInt8]
     ) -> VariableResult {
-        facts.append(fact, to: &bytes) ? .found : .unavailable
+        metaVariables.append(variable, to: &bytes) ? .found : .unavailable
     }
 
-    static func isSecure(_ facts: some FactSource, _ bytes: inout [UInt8]) -> Bool {
+    static func isSecure(_ metaVariables: some MetaVariableSource, _ bytes: inout [UInt8]) -> Bool {
         let count = bytes.count
-        let isSecure = facts.append(.secure, to: &bytes)
+        let isSecure = metaVariables.append(.secure, to: &bytes)
         if bytes.count > count { bytes.removeLast(bytes.count - count) }
         return isSecure
     }
@@ -89,11 +89,11 @@ extension Variables {
 
     /// The host the request names, else the address it came to (RFC 3875 §4.1.14).
     static func appendServerName(
-        _ request: Request, _ facts: some FactSource, to bytes: inout [UInt8]
+        _ request: Request, _ metaVariables: some MetaVariableSource, to bytes: inout [UInt8]
     ) {
         guard request.host.isEmpty else { return append(request.host, of: request, to: &bytes) }
         let start = bytes.count
-        guard facts.append(.localAddress, to: &bytes) else { return }
+        guard metaVariables.append(.localAddress, to: &bytes) else { return }
         // An IPv6 address stands in brackets where a host name may stand.
         var isIPv6 = false
         for index in start..<bytes.count where bytes[index] == UInt8(ascii: ":") { isIPv6 = true }
@@ -102,18 +102,20 @@ extension Variables {
         bytes.append("]")
     }
 
-    private static func appendInstancePath(_ facts: some FactSource, to bytes: inout [UInt8]) {
+    private static func appendInstancePath(
+        _ metaVariables: some MetaVariableSource, to bytes: inout [UInt8]
+    ) {
         bytes.append("/LM/W3SVC/")
-        if !facts.append(.siteNumber, to: &bytes) { bytes.append("1") }
+        if !metaVariables.append(.siteNumber, to: &bytes) { bytes.append("1") }
     }
 
     private static func appendURL(
-        _ request: Request, _ facts: some FactSource, to bytes: inout [UInt8]
+        _ request: Request, _ metaVariables: some MetaVariableSource, to bytes: inout [UInt8]
     ) {
-        bytes.append(isSecure(facts, &bytes) ? "https://" : "http://")
-        appendServerName(request, facts, to: &bytes)
+        bytes.append(isSecure(metaVariables, &bytes) ? "https://" : "http://")
+        appendServerName(request, metaVariables, to: &bytes)
         bytes.append(":")
-        _ = facts.append(.localPort, to: &bytes)
+        _ = metaVariables.append(.localPort, to: &bytes)
         appendURI(request, to: &bytes)
     }
 }

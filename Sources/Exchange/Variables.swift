@@ -23,11 +23,14 @@ package enum Variables {
     /// `HTTP_X` is the request's field X with "_" read as "-"; `HEADER_X` is the field X as it is
     /// spelt. The extension's settings come last: they shadow nothing.
     package static func append(
-        _ name: Span<UInt8>, request: Request, facts: some FactSource, bodyLength: Int64,
+        _ name: Span<UInt8>, request: Request, metaVariables: some MetaVariableSource,
+        bodyLength: Int64,
         to bytes: inout [UInt8]
     ) -> VariableResult {
         if let known = known(name) {
-            return append(known, request: request, facts: facts, bodyLength: bodyLength, to: &bytes)
+            return append(
+                known, request: request, metaVariables: metaVariables, bodyLength: bodyLength,
+                to: &bytes)
         }
         if name.hasPrefix("HTTP_") {
             let field = name.extracting(5..<name.count)
@@ -37,7 +40,7 @@ package enum Variables {
             let field = name.extracting(7..<name.count)
             return appendField(field, .asSpelt, request, to: &bytes) ? .found : .unknown
         }
-        return facts.appendSetting(name, to: &bytes) ? .found : .unknown
+        return metaVariables.appendSetting(name, to: &bytes) ? .found : .unknown
     }
 
     /// A variable with a meaning of its own.

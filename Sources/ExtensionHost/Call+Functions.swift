@@ -33,7 +33,8 @@ extension Call {
         _ name: UnsafeBufferPointer<UInt8>, _ exchange: any ExtensionExchange
     ) -> VariableResult {
         let result = Variables.append(
-            name.span, request: exchange.request, facts: exchange, bodyLength: exchange.bodyLength,
+            name.span, request: exchange.request, metaVariables: exchange,
+            bodyLength: exchange.bodyLength,
             to: &scratch)
         scratch.append(0)
         return result

@@ -7,7 +7,7 @@ package import Exchange
 ///
 /// The host implements it over an HTTP connection, the worker over a FastCGI connection. All functions
 /// may be called from any thread, one at a time (the call's lock). After `complete` none is called again.
-package protocol ExtensionExchange: FactSource {
+package protocol ExtensionExchange: MetaVariableSource {
     /// The request's head.
     var request: Request { get }
     /// The length of the whole body in bytes: it has been received, or is being, and its length is known.

@@ -69,7 +69,7 @@ final class PoolProcesses {
 }
 
 /// What a worker is started with: its program, arguments and variables.
-struct WorkerCommand: Equatable {
+struct WorkerStart: Equatable {
     var program: String
     var arguments: [String]
     var environment: [String]

@@ -60,8 +60,8 @@ extension SupervisorLoop {
 
     private func spawn(_ pool: PoolProcesses) -> PoolLedger.Event {
         let id = newNumber()
-        do throws(WorkerCommand.Failure) {
-            let command = try WorkerCommand(
+        do throws(WorkerStart.Failure) {
+            let command = try WorkerStart(
                 pool: pool.settings, settings: pool.configuration, mortise: options.programPath)
             do throws(SystemError) {
                 let worker = try start(command, id)
@@ -78,8 +78,7 @@ extension SupervisorLoop {
         }
     }
 
-    private func start(_ command: WorkerCommand, _ id: UInt64) throws(SystemError) -> WorkerProcess
-    {
+    private func start(_ command: WorkerStart, _ id: UInt64) throws(SystemError) -> WorkerProcess {
         let path = "\(folder.path)/w\(id)"
         let listener = try Socket.listen(.unix(path), blocking: true)
         let ends = try Files.pipe()

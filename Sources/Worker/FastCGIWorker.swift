@@ -76,7 +76,7 @@ package struct FastCGIWorker {
     }
 
     private func serve(connection socket: Int32) {
-        let connection = WorkerConnection(socket, shutdown)
+        let connection = FastCGIConnection(socket, shutdown)
         guard let exchange = WorkerExchange(connection, options.settings, libraryPath: loaded.path)
         else {
             return

@@ -13,13 +13,13 @@ package final class Shutdown: Sendable {
     }
 
     private let state = Mutex(State())
-    private let wakeUp: Descriptor
-    private let bell: Descriptor
+    private let stopRead: Descriptor
+    private let stopWrite: Descriptor
 
     package init() throws(SystemError) {
         let (read, write) = try Files.pipe()
-        wakeUp = Descriptor(owning: read)
-        bell = Descriptor(owning: write)
+        stopRead = Descriptor(owning: read)
+        stopWrite = Descriptor(owning: write)
     }
 
     package var isStopping: Bool { state.withLock { $0.isStopping } }
@@ -38,13 +38,13 @@ package final class Shutdown: Sendable {
             $0.isStopping = true
             if let idle = $0.idle { Socket.shutdownRead(idle) }
         }
-        withUnsafeBytes(of: UInt8(0)) { try? Files.writeAll(bell.number, $0) }
+        withUnsafeBytes(of: UInt8(0)) { try? Files.writeAll(stopWrite.number, $0) }
     }
 
     /// False: the worker stops.
     func waitForConnection(_ listener: Int32) -> Bool {
         let (_, stopped) = Socket.wait(
-            listener, for: .readable, or: wakeUp.number, for: .readable, milliseconds: -1)
+            listener, for: .readable, or: stopRead.number, for: .readable, milliseconds: -1)
         return stopped.isEmpty
     }
 

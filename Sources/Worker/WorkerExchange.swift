@@ -7,7 +7,7 @@ internal import Platform
 
 /// An exchange that an extension in a worker answers; one object serves all requests of a connection.
 final class WorkerExchange: ExtensionExchange {
-    let connection: WorkerConnection
+    let connection: FastCGIConnection
     let request = Request()
     let settings: [(name: String, value: String)]
     let libraryPath: String
@@ -49,7 +49,7 @@ final class WorkerExchange: ExtensionExchange {
     private let completed: Descriptor
 
     init?(
-        _ connection: WorkerConnection, _ settings: [(name: String, value: String)],
+        _ connection: FastCGIConnection, _ settings: [(name: String, value: String)],
         libraryPath: String
     ) {
         guard let (read, write) = try? Files.pipe() else { return nil }

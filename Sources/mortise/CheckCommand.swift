@@ -24,7 +24,7 @@ struct CheckCommand: ParsableCommand {
         for index in settings.extensions.indices {
             settings.extensions[index].verdict = Probe.verdict(of: settings.extensions[index])
         }
-        let problems = Needs(settings).missing()
+        let problems = Requirements(settings).missing()
         for problem in problems { Terminal.complain("\(configuration.name): \(problem)") }
         guard problems.isEmpty else { throw ExitCode.failure }
         Terminal.say(Self.summary(configuration.name, settings))

@@ -7,7 +7,7 @@ import Testing
 
 /// What became of a head: its length and every fact about it, a status, or nothing yet.
 enum Parsed: Equatable {
-    case request(length: Int, facts: [String])
+    case request(length: Int, metaVariables: [String])
     case refused(Int)
     case incomplete
 
@@ -20,7 +20,7 @@ enum Parsed: Equatable {
     }
 
     fileprivate init(_ request: Request, length: Int) {
-        var facts = [
+        var metaVariables = [
             "\(request.method)", request.text(request.methodName), request.text(request.target),
             request.text(request.rawPath), request.text(request.query), "\(request.hasQuery)",
             "\(request.minorVersion)", request.text(request.host), request.text(request.authority),
@@ -29,9 +29,9 @@ enum Parsed: Equatable {
             String(decoding: request.bytes, as: UTF8.self),
         ]
         for field in request.fields {
-            facts.append("\(request.text(field.name))=\(request.text(field.value))")
+            metaVariables.append("\(request.text(field.name))=\(request.text(field.value))")
         }
-        self = .request(length: length, facts: facts)
+        self = .request(length: length, metaVariables: metaVariables)
     }
 }
 

@@ -4,8 +4,8 @@
 import Exchange
 import Testing
 
-final class Facts: FactSource {
-    var values: [Fact: String] = [
+final class Facts: MetaVariableSource {
+    var values: [MetaVariable: String] = [
         .remoteAddress: "192.0.2.7", .remotePort: "4711", .localAddress: "192.0.2.1",
         .localPort: "8080",
         .siteName: "main", .siteNumber: "2", .documentRoot: "/srv/www", .scriptName: "/app",
@@ -13,8 +13,8 @@ final class Facts: FactSource {
     ]
     var settings = ["GREETING": "hello", "URL": "shadow"]
 
-    func append(_ fact: Fact, to bytes: inout [UInt8]) -> Bool {
-        guard let value = values[fact] else { return false }
+    func append(_ variable: MetaVariable, to bytes: inout [UInt8]) -> Bool {
+        guard let value = values[variable] else { return false }
         bytes.append(contentsOf: value.utf8)
         return true
     }
@@ -41,7 +41,7 @@ func request(_ text: String) throws -> Request {
 }
 
 @Suite struct VariablesTests {
-    let facts = Facts()
+    let metaVariables = Facts()
     static let text = """
         GET /app/m%6fre?a=%20b HTTP/1.1\r\nHost: Example.test:8080\r\nAccept: a\r\naccept: b\r
         Cookie: x=1\r\nCookie: y=2\r\nProxy: evil\r\nX_Forwarded_For: fake\r\nX-Forwarded-For: true\r
@@ -53,14 +53,17 @@ func request(_ text: String) throws -> Request {
         var bytes = Array("before".utf8)
         let name = Array(name.utf8)
         let result = Variables.append(
-            name.span, request: request, facts: facts, bodyLength: length, to: &bytes)
+            name.span, request: request, metaVariables: metaVariables, bodyLength: length,
+            to: &bytes)
         #expect(bytes.starts(with: "before".utf8))
         return (result, String(decoding: bytes.dropFirst(6), as: UTF8.self))
     }
 
     func gateway(_ request: Request, length: Int64 = 0) -> [String: String] {
         var found: [String: String] = [:]
-        Variables.forEachGatewayVariable(request: request, facts: facts, bodyLength: length) {
+        Variables.forEachGatewayVariable(
+            request: request, metaVariables: metaVariables, bodyLength: length
+        ) {
             let name = $0.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
             let value = $1.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
             #expect(found.updateValue(value, forKey: name) == nil, "\(name) twice")
@@ -160,9 +163,9 @@ func request(_ text: String) throws -> Request {
     @Test func withoutAHostTheServersAddressIsItsName() throws {
         let request = try request("GET / HTTP/1.0\r\n\r\n")
         #expect(value("SERVER_NAME", of: request).1 == "192.0.2.1")
-        facts.values[.localAddress] = "2001:db8::1"
+        metaVariables.values[.localAddress] = "2001:db8::1"
         #expect(value("SERVER_NAME", of: request).1 == "[2001:db8::1]")
-        facts.values[.secure] = ""
+        metaVariables.values[.secure] = ""
         #expect(value("HTTPS", of: request).1 == "on" && gateway(request)["HTTPS"] == "on")
     }
 }

@@ -112,9 +112,9 @@ final class FakeExchange: ExtensionExchange, @unchecked Sendable {
     func noteStatus(_ status: Int) { state.withLock { $0.notedStatus = status } }
     func complete() { state.withLock { $0.completions += 1 } }
 
-    func append(_ fact: Fact, to bytes: inout [UInt8]) -> Bool {
+    func append(_ variable: MetaVariable, to bytes: inout [UInt8]) -> Bool {
         let text: String
-        switch fact {
+        switch variable {
         case .remoteAddress: text = "127.0.0.1"
         case .localPort: text = "80"
         case .documentRoot: text = "/srv/www"

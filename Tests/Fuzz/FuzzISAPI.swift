@@ -59,7 +59,7 @@ private final class Swallowing: ExtensionExchange {
     func noteStatus(_ status: Int) {}
     func complete() {}
 
-    func append(_ fact: Fact, to bytes: inout [UInt8]) -> Bool {
+    func append(_ variable: MetaVariable, to bytes: inout [UInt8]) -> Bool {
         bytes.append(contentsOf: "/fact".utf8)
         return true
     }

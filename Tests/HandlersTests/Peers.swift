@@ -30,12 +30,12 @@ final class Background<Value: Sendable>: Sendable {
 }
 
 final class NoOwner: ExchangeOwner {
-    func schedule(_ exchange: HTTPExchange) {}
+    func schedule(_ exchange: Exchange) {}
 }
 
 /// An exchange over a socket pair, and the client that reads its answer.
 final class Client {
-    let exchange: HTTPExchange
+    let exchange: Exchange
     let owner = NoOwner()
     private let near: Int32
     private let far: Int32
@@ -45,7 +45,7 @@ final class Client {
     init(_ request: String, body: [UInt8] = [], spooled: Bool = false) throws {
         let log = ErrorLog()
         _ = log.open(path: "/dev/null")
-        exchange = HTTPExchange(
+        exchange = Exchange(
             limits: ExchangeLimits(responseBuffer: 1 << 20, sendTimeout: 20), errorLog: log)
         let pair = try Socket.pair()
         near = pair.0

@@ -7,7 +7,7 @@ import Platform
 import Testing
 
 @Suite struct RequestBodyTests {
-    private let exchange = HTTPExchange(
+    private let exchange = Exchange(
         limits: ExchangeLimits(responseBuffer: 1, sendTimeout: 1), errorLog: ErrorLog())
 
     private func append(_ bytes: [UInt8], limit: Int) throws {

@@ -50,7 +50,7 @@ final class ServedFolder {
         let (client, server) = try Socket.pair()
         defer { closeDescriptor(client) }
         _ = fcntl(server, F_SETFL, O_NONBLOCK)
-        let exchange = HTTPExchange(
+        let exchange = Exchange(
             limits: ExchangeLimits(responseBuffer: 1 << 20, sendTimeout: 5), errorLog: quiet)
         exchange.begin(
             owner: nobody, socket: server, remote: .unix(""), local: .unix(""))
@@ -92,7 +92,7 @@ final class ServedFolder {
 }
 
 private final class Nobody: ExchangeOwner {
-    func schedule(_ exchange: HTTPExchange) {}
+    func schedule(_ exchange: Exchange) {}
 }
 
 private let nobody = Nobody()

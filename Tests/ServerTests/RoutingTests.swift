@@ -10,8 +10,8 @@ import Testing
 @testable import Server
 
 @Suite struct RoutingTests {
-    private func exchange(_ target: String, host: String = "x") throws -> HTTPExchange {
-        let exchange = HTTPExchange(
+    private func exchange(_ target: String, host: String = "x") throws -> Exchange {
+        let exchange = Exchange(
             limits: ExchangeLimits(responseBuffer: 1, sendTimeout: 1), errorLog: ErrorLog())
         var parser = RequestParser()
         let bytes = Array("GET \(target) HTTP/1.1\r\nHost: \(host)\r\n\r\n".utf8)

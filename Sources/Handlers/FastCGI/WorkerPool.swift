@@ -1,0 +1,191 @@
+// One pool of workers as the host's threads use it.
+// SPDX-License-Identifier: Apache-2.0
+
+import Synchronization
+
+package import Configuration
+package import Control
+package import Platform
+
+/// Who provides a pool with workers: the supervisor, through `SupervisorLink`.
+package protocol WorkerSupply: Sendable {
+    @discardableResult
+    func send(_ message: HostMessage, descriptors: [Int32]) -> Bool
+}
+
+extension SupervisorLink: WorkerSupply {}
+
+/// What an exchange that needs a worker gets.
+package enum Acquired {
+    case worker(WorkerConnection)
+    /// It waits in the queue without a thread, and is scheduled with `assignedWorker` set, or with a
+    /// failure as its response.
+    case parked
+    /// The queue is full.
+    case full
+    /// No worker can be had; seconds until it makes sense to ask again.
+    case unavailable(reason: String, retryAfter: Int)
+}
+
+/// Idle workers, and the exchanges that wait for one. Any thread may call.
+package final class WorkerPool: Sendable {
+    package struct Status: Sendable, Equatable {
+        package var workers = 0
+        package var idle = 0
+        package var waiting = 0
+    }
+
+    /// An exchange in the queue.
+    private struct Parked: @unchecked Sendable {
+        // because the queue is its only user until it is scheduled again.
+        let exchange: Exchange
+    }
+
+    /// Seconds after which a client that waits is looked for before it gets a worker (a system call).
+    private static let patience = 1.0
+
+    package let name: String
+    /// Index into `Settings.pools`.
+    package let index: Int
+    private let queueTimeout: Double
+    private let supply: any WorkerSupply
+    private let queue: Mutex<WorkerQueue<WorkerConnection, Parked>>
+
+    package init(index: Int, settings: Settings.Pool, supply: any WorkerSupply) {
+        name = settings.name
+        self.index = index
+        self.supply = supply
+        queueTimeout = settings.queueTimeout
+        queue = Mutex(
+            WorkerQueue(
+                WorkerQueue.Limits(
+                    minimum: settings.minimum, maximum: settings.maximum, queue: settings.queue,
+                    queueTimeout: settings.queueTimeout, idleTimeout: settings.idleTimeout,
+                    maxRequests: settings.maxRequests)))
+    }
+
+    package var status: Status {
+        queue.withLock {
+            Status(workers: $0.held, idle: $0.idleCount, waiting: $0.parkedCount)
+        }
+    }
+
+    // MARK: Threads with a request
+
+    /// An idle worker, or a place in the queue.
+    package func acquire(for exchange: Exchange) -> Acquired {
+        let waiting = Parked(exchange: exchange)
+        // The exchange may run on another thread as soon as it is in the queue: do not touch it after.
+        switch queue.withLock({ $0.acquire(for: waiting, now: CoarseClock.now) }) {
+        case .worker(let worker):
+            return .worker(worker)
+        case .parked(let asks):
+            if asks { ask(for: 1) }
+            return .parked
+        case .full:
+            return .full
+        case .unavailable(let reason, let retryAfter):
+            return .unavailable(reason: reason, retryAfter: retryAfter)
+        }
+    }
+
+    /// Gives a worker back after a request. The exchange that is next has it as its `assignedWorker`;
+    /// the calling thread runs it.
+    package func release(_ worker: WorkerConnection, fate: WorkerFate) -> Exchange? {
+        let freed = queue.withLock {
+            $0.release(
+                worker, isFit: fate == .reusable, requestsServed: worker.requestsServed,
+                now: CoarseClock.now)
+        }
+        return assign(worker, freed)
+    }
+
+    // MARK: The control thread
+
+    /// The supervisor gives a worker: to the exchange that waits longest, which is scheduled with it.
+    package func granted(_ worker: WorkerConnection) {
+        let freed = queue.withLock { $0.grant(worker, now: .now) }
+        if let next = assign(worker, freed) { next.complete() }
+    }
+
+    /// The supervisor has none now. When this host has none either, those who wait are answered.
+    package func denied(reason: String, retryAfter: Int) {
+        let expired = queue.withLock {
+            $0.deny(reason: reason, retryAfter: retryAfter, now: .now)
+        }
+        end(expired)
+    }
+
+    /// Another host of this server waits for a worker: an idle one goes, or the next that is free.
+    package func giveBack() {
+        if let worker = queue.withLock({ $0.giveBack() }) { letGo(worker, .idle) }
+    }
+
+    /// The supervisor says that a worker has died.
+    package func workerEnded(_ id: UInt64) {
+        // A busy one's thread learns it from the connection.
+        _ = queue.withLock { $0.end { $0.id == id } }
+    }
+
+    /// Takes back the time: called about ten times a second.
+    package func expire(_ now: Instant) {
+        let expired = queue.withLock { $0.expire(now: now) }
+        end(expired)
+        for worker in expired.surplus { letGo(worker, .surplus) }
+        ask(for: expired.asks)
+    }
+
+    /// The host leaves: idle workers go back at once, busy ones when nobody waits any more.
+    package func drain() {
+        let workers = queue.withLock { $0.drain() }
+        for worker in workers { letGo(worker, .idle) }
+    }
+
+    // MARK: Actions
+
+    /// Carries out what becomes of a free worker; the exchange that gets it.
+    private func assign(
+        _ worker: WorkerConnection, _ first: WorkerQueue<WorkerConnection, Parked>.Freed
+    ) -> Exchange? {
+        var freed = first
+        while let next = freed.next?.exchange {
+            if freed.waited < Self.patience || next.isConnected {
+                next.assignedWorker = worker
+                return next
+            }
+            // Its client has gone while it waited: it costs no worker.
+            next.refuse(status: 503)
+            next.complete()
+            freed = queue.withLock { $0.settle(worker, .now) }
+        }
+        if let reason = freed.release { letGo(worker, reason) }
+        ask(for: freed.asks)
+        return nil
+    }
+
+    private func end(_ expired: WorkerQueue<WorkerConnection, Parked>.Expired) {
+        for waiting in expired.late {
+            waiting.exchange.fail(
+                status: 503,
+                reason:
+                    "waited \(queueTimeout) s for a worker of pool \(name); raise processes.max",
+                retryAfter: 1)
+            waiting.exchange.complete()
+        }
+        for waiting in expired.denied {
+            waiting.exchange.fail(
+                status: 503, reason: expired.reason, retryAfter: expired.retryAfter)
+            waiting.exchange.complete()
+        }
+    }
+
+    private func ask(for count: Int) {
+        for _ in 0..<count { supply.send(.wantWorker(pool: index), descriptors: []) }
+    }
+
+    /// The connection ends now, whoever still holds the object: the worker may accept its next one.
+    private func letGo(_ worker: WorkerConnection, _ reason: ReleaseReason) {
+        Socket.shutdownBoth(worker.socket.number)
+        supply.send(.releaseWorker(id: worker.id, reason: reason), descriptors: [])
+    }
+}

@@ -1,0 +1,211 @@
+// The threaded server: one epoll instance, its connections, and the threads that run them.
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Exchange
+import Handlers
+import Platform
+import Synchronization
+
+/// Accepts connections and gives each of their events a thread.
+final class HostServer: Sendable {
+    let poller: Poller
+    let router: Router
+    let activities: ActivityStock
+    let pool: ThreadPool
+    let timeouts: Settings.Timeouts
+    let bodyLimit: Int64
+    let bodyInMemory: Int
+    let temporaryFolder: String
+    let errorLog: ErrorLog
+    let accessLog: AccessLog?
+    let connections: ConnectionTable
+    private let listeners: [Listener]
+    private let minimumThreads: Int
+    /// No thread waits for work: each takes several events at a time. The monitor's finding.
+    let isSaturated = Atomic<Bool>(false)
+    private let leaving = Atomic<Bool>(false)
+    private let handingOver = Atomic<Bool>(false)
+    private let newer = Mutex<MessageSocket?>(nil)
+    /// Accepting stopped for want of descriptors or slots: the monitor tries again.
+    let isAcceptPaused = Atomic<Bool>(false)
+
+    /// A listening socket; open as long as the process lives.
+    struct Listener {
+        let socket: Int32
+        let address: SocketAddress
+    }
+
+    /// Tokens of listeners have this bit; those of connections are generation and slot.
+    private static let listenerBit: UInt64 = 1 << 31
+
+    init(
+        settings: Settings, listeners: [Int32], router: Router, errorLog: ErrorLog,
+        accessLog: AccessLog?
+    ) throws(SystemError) {
+        poller = try Poller()
+        self.router = router
+        self.errorLog = errorLog
+        self.accessLog = accessLog
+        timeouts = settings.timeouts
+        bodyLimit = settings.limits.body
+        bodyInMemory = settings.limits.bodyInMemory
+        temporaryFolder = settings.limits.temporaryFolder
+        minimumThreads =
+            settings.threads.min > 0 ? settings.threads.min : Thread.processors
+        pool = ThreadPool(most: max(minimumThreads, settings.threads.max))
+        connections = ConnectionTable(capacity: settings.limits.connections)
+        let head = RequestLimits(
+            requestLine: settings.limits.requestLine, head: settings.limits.head,
+            fields: settings.limits.fields)
+        let limits = ExchangeLimits(
+            responseBuffer: settings.limits.responseBuffer, sendTimeout: settings.timeouts.send)
+        activities = ActivityStock {
+            Activity(exchange: Exchange(limits: limits, errorLog: errorLog), limits: head)
+        }
+        self.listeners = listeners.map {
+            Listener(socket: $0, address: Socket.localAddress($0))
+        }
+    }
+
+    /// Whether the host finishes what it has and takes nothing new.
+    var isLeaving: Bool { leaving.load(ordering: .relaxed) }
+    /// Whether idle connections go to a newer host.
+    var canHandOver: Bool { handingOver.load(ordering: .relaxed) }
+
+    /// Starts the threads and listens.
+    func start() throws(SystemError) {
+        connections.fill(for: self)
+        for index in listeners.indices {
+            try poller.add(
+                listeners[index].socket, [.readable, .edge, .exclusive],
+                token: Self.listenerBit | UInt64(index))
+        }
+        for _ in 0..<minimumThreads { _ = try pool.grow(server: self, isPermanent: true) }
+        try Thread.start(named: "mortise monitor") { [self] in
+            var monitor = Monitor(server: self)
+            monitor.run()
+        }
+    }
+
+    func dispatch(_ token: UInt64, _ events: Poller.Events, on thread: PoolThread) {
+        if token & Self.listenerBit != 0 {
+            accept(Int(token & ~Self.listenerBit))
+            return
+        }
+        let slot = Int(token & 0x7fff_ffff)
+        connections.ready(
+            slot, on: thread, generation: UInt32(truncatingIfNeeded: token >> 32),
+            hasEnded: events.contains(.peerClosed))
+    }
+
+    func rearm(_ socket: Int32, token: UInt64) {
+        do throws(SystemError) {
+            try poller.rearm(socket, [.readable, .writable, .peerClosed, .edge], token: token)
+        } catch {
+            errorLog.log(.error, "cannot watch a connection again: \(error)")
+        }
+    }
+
+    func logAccess(_ exchange: Exchange) {
+        guard let accessLog else { return }
+        let refused = exchange.refused
+        accessLog.append(exchange, refused: refused.span)
+    }
+
+    // MARK: Accepting
+
+    func acceptAll() {
+        for index in listeners.indices { accept(index) }
+    }
+
+    private func accept(_ index: Int) {
+        let listener = listeners[index].socket
+        while !isLeaving {
+            do throws(SystemError) {
+                guard let (socket, peer) = try Socket.accept(listener) else { return }
+                open(socket, peer: peer, local: listeners[index].address)
+            } catch {
+                // EMFILE, ENFILE, ENOBUFS, ENOMEM: the connection stays in the queue (man 2 accept).
+                if !isAcceptPaused.exchange(true, ordering: .relaxed) {
+                    errorLog.log(
+                        .error,
+                        "cannot accept connections for now: \(error); trying again; raise the limit on"
+                            + " open files or lower limits.connections")
+                }
+                return
+            }
+        }
+    }
+
+    /// Takes a connection in: a new one, or one of an older host.
+    func open(_ socket: Int32, peer: SocketAddress, local: SocketAddress) {
+        guard let connection = connections.take() ?? makeRoom() else {
+            isAcceptPaused.store(true, ordering: .relaxed)
+            Socket.setResetOnClose(socket)
+            closeDescriptor(socket)
+            return
+        }
+        if case .unix = local {} else { Socket.setNoDelay(socket) }
+        connection.open(socket, peer: peer, local: local)
+        do throws(SystemError) {
+            try poller.add(
+                socket, [.readable, .writable, .peerClosed, .edge], token: connection.token)
+        } catch {
+            errorLog.log(.error, "cannot watch a connection: \(error); closed it")
+            if connection.claim() { _ = connection.close(on: nil) }
+        }
+    }
+
+    /// All slots are taken: the connection that has been idle the longest makes room.
+    private func makeRoom() -> Connection? {
+        while let oldest = connections.oldestIdle() {
+            guard oldest.claim() else { continue }
+            if oldest.phase == .idle {
+                _ = oldest.close(on: nil)
+                return connections.take()
+            }
+            oldest.releaseTurn()
+        }
+        return nil
+    }
+
+    func close(_ connection: Connection) {
+        connection.didClose()
+        connections.give(connection)
+    }
+
+    // MARK: Leaving
+
+    /// Accepts nothing more. Idle connections go to the newer host, or are closed when there is none.
+    func leave(handingOverTo newer: MessageSocket?) {
+        for index in listeners.indices {
+            // A connection announced to this host alone must not be left in the queue unseen.
+            accept(index)
+            try? poller.remove(listeners[index].socket)
+            accept(index)
+        }
+        self.newer.withLock { $0 = newer }
+        handingOver.store(newer != nil, ordering: .relaxed)
+        leaving.store(true, ordering: .sequentiallyConsistent)
+    }
+
+    /// Gives an idle connection to the newer host; false when that host is gone.
+    func handOver(_ socket: Int32) -> Bool {
+        guard let newer = newer.withLock({ $0 }) else { return false }
+        do throws(SystemError) {
+            try newer.send([0], descriptors: [socket])
+            return true
+        } catch {
+            handingOver.store(false, ordering: .relaxed)
+            errorLog.log(
+                .warning, "the newer host takes no more connections: \(error); closing them")
+            return false
+        }
+    }
+
+    /// Takes an idle connection of an older host in.
+    func adopt(_ socket: Int32) {
+        open(socket, peer: Socket.peerAddress(socket), local: Socket.localAddress(socket))
+    }
+}
