@@ -25,6 +25,8 @@ package struct Settings: Sendable, Equatable {
         /// 0 = number of processors.
         package var min = 0
         package var max = 128
+        /// 0 = one per eight processors, at least one.
+        package var shards = 0
         package init() {}
     }
 
@@ -39,8 +41,15 @@ package struct Settings: Sendable, Equatable {
         package var bodyInMemory = 64 * 1024
         package var temporaryFolder = "/tmp"
         package var connections = 16384
-        /// Bytes of a response kept for a slow client before its sender has to wait.
-        package var responseBuffer = 1 << 20
+        /// Bytes of a response that wait in memory for a slow client, and then in a file.
+        package var responseBuffer = 64 * 1024
+        package var responseFile: Int64 = 64 << 20
+        /// Bytes that all waiting responses together hold in memory, and that they and all request bodies
+        /// together hold in files.
+        package var buffers: Int64 = 256 << 20
+        package var spool: Int64 = 1 << 30
+        /// Bytes a second that a client has to send of a body and to take of a response; 0 = any.
+        package var leastRate = 240
         package init() {}
     }
 
@@ -50,6 +59,9 @@ package struct Settings: Sendable, Equatable {
         package var body = 60.0
         package var keepAlive = 15.0
         package var send = 60.0
+        /// A whole request body; the time that a response may wait for its client.
+        package var receive = 3600.0
+        package var response = 3600.0
         /// A PENDING extension call.
         package var request = 120.0
         /// How long a leaving host or a stopping server waits for requests in flight.

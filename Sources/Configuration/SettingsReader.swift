@@ -67,7 +67,8 @@ struct SettingsReader {
 
     private mutating func readThreads(_ value: Value) {
         guard let section = Section(value, expected: "a mapping with min and max") else { return }
-        section.allow(["min", "max"])
+        section.allow(["min", "max", "shards"])
+        if let count = section["shards"]?.integer(0...256) { settings.threads.shards = count }
         if let min = section["min"]?.integer(0...1024) { settings.threads.min = min }
         if let max = section["max"]?.integer(1...4096) { settings.threads.max = max }
         refuseInverted(section, settings.threads.min, settings.threads.max)
@@ -77,7 +78,7 @@ struct SettingsReader {
         guard let section = Section(value, expected: "a mapping of limits") else { return }
         section.allow([
             "request-line", "head", "fields", "body", "body-in-memory", "temporary-folder",
-            "connections", "response-buffer",
+            "connections", "response-buffer", "response-file", "buffers", "spool", "least-rate",
         ])
         var limits = settings.limits
         let line = section["request-line"]
@@ -101,17 +102,25 @@ struct SettingsReader {
         if let bytes = section["response-buffer"]?.size(4096...1 << 30) {
             limits.responseBuffer = Int(bytes)
         }
+        if let bytes = section["response-file"]?.size(0...1 << 40) { limits.responseFile = bytes }
+        if let bytes = section["buffers"]?.size(1 << 16...1 << 40) { limits.buffers = bytes }
+        if let bytes = section["spool"]?.size(0...1 << 50) { limits.spool = bytes }
+        if let rate = section["least-rate"]?.integer(0...1_000_000) { limits.leastRate = rate }
         settings.limits = limits
     }
 
     private mutating func readTimeouts(_ value: Value) {
         guard let section = Section(value, expected: "a mapping of times") else { return }
-        section.allow(["head", "body", "keep-alive", "send", "request", "drain"])
+        section.allow([
+            "head", "body", "receive", "keep-alive", "send", "response", "request", "drain",
+        ])
         let positive = Quantity.positiveDuration
         if let time = section["head"]?.duration(positive) { settings.timeouts.head = time }
         if let time = section["body"]?.duration(positive) { settings.timeouts.body = time }
         if let time = section["keep-alive"]?.duration() { settings.timeouts.keepAlive = time }
         if let time = section["send"]?.duration(positive) { settings.timeouts.send = time }
+        if let time = section["receive"]?.duration(positive) { settings.timeouts.receive = time }
+        if let time = section["response"]?.duration(positive) { settings.timeouts.response = time }
         if let time = section["request"]?.duration(positive) { settings.timeouts.request = time }
         if let time = section["drain"]?.duration() { settings.timeouts.drain = time }
     }

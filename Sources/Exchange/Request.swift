@@ -98,6 +98,9 @@ package final class Request {
         String(decoding: bytes[slice.range], as: UTF8.self)
     }
 
+    /// "*" as the target of OPTIONS (RFC 9112 §3.2.4).
+    package var isForServer: Bool { path.count == 1 && path[0] == UInt8(ascii: "*") }
+
     package var hasBody: Bool { isChunked || (contentLength ?? 0) > 0 }
 
     /// The value of the first field of that name (any case); nil when absent.

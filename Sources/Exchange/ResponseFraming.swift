@@ -32,6 +32,9 @@ package struct ResponseFraming: Sendable, Equatable {
     /// Body bytes that passed.
     package private(set) var passed: Int64 = 0
 
+    /// Before the head is known: nothing passes.
+    package init() { form = .bodyless }
+
     package init(_ head: borrowing ResponseHead, isHead: Bool, isHTTP10: Bool) {
         if isHead || head.status == 204 || head.status == 304 {
             form = .bodyless

@@ -43,10 +43,9 @@ package final class ServedMapping: Sendable {
 ///
 /// Its buffers are reused by the next request.
 package struct Route {
-    // Unowned and not counted: every request would pay for it, and neither ever goes away.
-    package unowned(unsafe) var site: ServedSite?
-    /// Nil: nothing was found yet.
-    package unowned(unsafe) var mapping: ServedMapping?
+    // Not counted: every request would pay for it, and neither ever goes away.
+    private var siteReference: Unmanaged<ServedSite>?
+    private var mappingReference: Unmanaged<ServedMapping>?
     /// The decoded path up to the handler: "/hello", "/app/index.php".
     package var scriptName: [UInt8] = []
     /// The rest: "" or "/more".
@@ -60,17 +59,25 @@ package struct Route {
 
     package init() {}
 
+    package var site: ServedSite? { siteReference?.takeUnretainedValue() }
+    /// Nil: nothing was found yet.
+    package var mapping: ServedMapping? { mappingReference?.takeUnretainedValue() }
+
+    /// Neither is retained: they live as long as the host.
+    package mutating func lead(to site: Unmanaged<ServedSite>) { siteReference = site }
+    package mutating func lead(to mapping: Unmanaged<ServedMapping>) { mappingReference = mapping }
+
     package var poolName: String? { mapping?.poolName }
     package var settings: [(name: String, value: String)] { mapping?.settings ?? [] }
     package var handlerName: String { mapping?.name ?? "" }
 
     /// Forgets where the request went; keeps the memory.
     package mutating func forget() {
-        site = nil
-        mapping = nil
-        scriptName.removeAll(keepingCapacity: true)
-        pathInfo.removeAll(keepingCapacity: true)
-        scriptFilename.removeAll(keepingCapacity: true)
+        siteReference = nil
+        mappingReference = nil
+        if !scriptName.isEmpty { scriptName.removeAll(keepingCapacity: true) }
+        if !pathInfo.isEmpty { pathInfo.removeAll(keepingCapacity: true) }
+        if !scriptFilename.isEmpty { scriptFilename.removeAll(keepingCapacity: true) }
         redirects = 0
         wasRetried = false
     }

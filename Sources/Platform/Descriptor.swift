@@ -145,6 +145,23 @@ package enum Files {
         }
     }
 
+    /// Writes all bytes from an offset on (man 2 pwrite).
+    package static func writeAll(
+        _ descriptor: Int32, _ bytes: UnsafeRawBufferPointer, at offset: Int64
+    ) throws(SystemError) {
+        var done = 0
+        while done < bytes.count {
+            done += try retrying("pwrite") {
+                pwrite(
+                    descriptor, bytes.baseAddress! + done, bytes.count - done,
+                    off_t(offset) + off_t(done))
+            }
+        }
+    }
+
+    /// Empties an open file (man 2 ftruncate).
+    package static func empty(_ descriptor: Int32) { _ = ftruncate(descriptor, 0) }
+
     /// The same for a span.
     package static func writeAll(_ descriptor: Int32, _ bytes: RawSpan) throws(SystemError) {
         try bytes.withUnsafeBytes { (bytes) throws(SystemError) in try writeAll(descriptor, bytes) }

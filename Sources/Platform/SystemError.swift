@@ -21,6 +21,11 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
         SystemError(call, code: errno)
     }
 
+    /// The call was not wanted any more.
+    package static func cancelled(_ call: String) -> SystemError {
+        SystemError(call, code: ECANCELED)
+    }
+
     package var description: String {
         "\(call): \(String(cString: strerror(code))) (errno \(code))"
     }

@@ -44,6 +44,9 @@ package enum Thread {
     /// At most 15 bytes count (man 2 PR_SET_NAME).
     package static func nameCurrent(_ name: String) { cplatform_name_thread(name) }
 
+    /// Lets another thread run (man 2 sched_yield).
+    package static func yield() { cplatform_yield() }
+
     package static func sleep(milliseconds: Int) {
         let deadline = Instant.now.adding(seconds: Double(milliseconds) / 1000)
         while true {
@@ -56,22 +59,12 @@ package enum Thread {
     /// The number of processors this process may run on (man 2 sched_getaffinity).
     package static var processors: Int { max(1, Int(cplatform_processors())) }
 
+    /// What the calling thread was told to remember; nil on threads that were told nothing.
+    package static var object: UnsafeMutableRawPointer? {
+        get { cplatform_thread_object() }
+        set { cplatform_set_thread_object(newValue) }
+    }
+
     /// The calling thread's number (man 2 gettid).
     package static var current: Int32 { cplatform_thread() }
-
-    /// Whether a thread of this process runs or waits for a processor only: state R in
-    /// /proc/self/task/NUMBER/stat (man 5 proc).
-    package static func isRunnable(_ number: Int32) -> Bool {
-        guard let file = try? Files.open("/proc/self/task/\(number)/stat", .readOnly) else {
-            return false
-        }
-        return withUnsafeTemporaryAllocation(byteCount: 512, alignment: 1) { room in
-            guard let count = try? Files.read(file.number, into: room, at: 0) else { return false }
-            // "17 (name) R 1 …": the name may hold anything, so the last parenthesis counts.
-            guard let end = room[..<count].lastIndex(of: UInt8(ascii: ")")), end + 2 < count else {
-                return false
-            }
-            return room[end + 2] == UInt8(ascii: "R")
-        }
-    }
 }

@@ -13,6 +13,6 @@ struct HostCommand: ParsableCommand {
     @Option var extensionFolder: String
 
     func run() throws {
-        throw ExitCode(Host.run(builtInExtensionFolder: extensionFolder))
+        throw ExitCode(HostProcess.run(builtInExtensionFolder: extensionFolder))
     }
 }

@@ -1,10 +1,10 @@
-// An extension of the configuration, in the home it has been given.
+// An extension that is called inside the host process.
 // SPDX-License-Identifier: Apache-2.0
 
 package import ExtensionHost
 
-/// Calls a thread-safe extension inside the host process.
-package final class ExtensionHandler: Sendable {
+/// Calls a thread-safe extension on the thread that runs the exchange.
+package final class ExtensionHandler: Handler {
     let library: LoadedExtension
     package let settings: [(name: String, value: String)]
 
@@ -13,15 +13,14 @@ package final class ExtensionHandler: Sendable {
         self.settings = settings
     }
 
-    /// Calls the extension on this thread; pending means that it keeps the exchange.
-    package func answer(_ exchange: Exchange) -> Outcome {
-        // Noted before the call can end on another thread: the object may serve another request then.
-        switch library.call(exchange, whenPending: { exchange.pendingCall = $0 }) {
+    package func answer(_ exchange: Exchange) -> Answer {
+        // Said before the call can end on another thread: the object may serve another request then.
+        switch library.call(exchange, whenPending: { exchange.state = .pending($0) }) {
         case .finished:
             exchange.finish()
             return .done
         case .pending:
-            return .pending
+            return .parked
         }
     }
 }

@@ -104,13 +104,7 @@ struct FastCGIConversation {
 
     /// Waits a while for the worker's bytes, or until the client goes away.
     mutating func pauseForWorker() {
-        if phase == .abandoned {
-            _ = Socket.wait(worker.socket.number, for: .readable, milliseconds: pause())
-        } else {
-            _ = Socket.wait(
-                worker.socket.number, for: .readable, or: exchange.socket, for: .peerClosed,
-                milliseconds: pause())
-        }
+        _ = Socket.wait(worker.socket.number, for: .readable, milliseconds: pause())
     }
 
     /// Milliseconds until there is something to look at: at most a second.

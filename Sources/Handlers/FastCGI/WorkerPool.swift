@@ -16,10 +16,9 @@ package protocol WorkerSupply: Sendable {
 extension SupervisorLink: WorkerSupply {}
 
 /// What an exchange that needs a worker gets.
-package enum Acquired {
-    case worker(WorkerConnection)
-    /// It waits in the queue without a thread, and is scheduled with `assignedWorker` set, or with a
-    /// failure as its response.
+package enum Acquired: ~Copyable {
+    case grant(WorkerGrant)
+    /// It waits in the queue without a thread, and is resumed with an `arrival`.
     case parked
     /// The queue is full.
     case full
@@ -28,6 +27,8 @@ package enum Acquired {
 }
 
 /// Idle workers, and the exchanges that wait for one. Any thread may call.
+///
+/// Decisions are `WorkerQueue`'s, under its lock; what follows from them is carried out without it.
 package final class WorkerPool: Sendable {
     package struct Status: Sendable, Equatable {
         package var workers = 0
@@ -37,12 +38,9 @@ package final class WorkerPool: Sendable {
 
     /// An exchange in the queue.
     private struct Parked: @unchecked Sendable {
-        // because the queue is its only user until it is scheduled again.
+        // because the queue is its only user until it is resumed or withdrawn.
         let exchange: Exchange
     }
-
-    /// Seconds after which a client that waits is looked for before it gets a worker (a system call).
-    private static let patience = 1.0
 
     package let name: String
     /// Index into `Settings.pools`.
@@ -72,13 +70,13 @@ package final class WorkerPool: Sendable {
 
     // MARK: Threads with a request
 
-    /// An idle worker, or a place in the queue.
+    /// An idle worker, or a place in the queue. The exchange's state says already where it parks: it may be
+    /// resumed on another thread before this returns.
     package func acquire(for exchange: Exchange) -> Acquired {
         let waiting = Parked(exchange: exchange)
-        // The exchange may run on another thread as soon as it is in the queue: do not touch it after.
         switch queue.withLock({ $0.acquire(for: waiting, now: CoarseClock.now) }) {
         case .worker(let worker):
-            return .worker(worker)
+            return .grant(WorkerGrant(worker, of: self))
         case .parked(let asks):
             if asks { ask(for: 1) }
             return .parked
@@ -89,23 +87,27 @@ package final class WorkerPool: Sendable {
         }
     }
 
-    /// Gives a worker back after a request. The exchange that is next has it as its `assignedWorker`;
-    /// the calling thread runs it.
-    package func release(_ worker: WorkerConnection, fate: WorkerFate) -> Exchange? {
+    /// Takes an exchange out of the queue; false when something is arriving for it just now.
+    package func withdraw(_ exchange: Exchange) -> Bool {
+        let meant = Parked(exchange: exchange)
+        return queue.withLock { $0.withdraw { $0.exchange === meant.exchange } }
+    }
+
+    /// A worker is free again; the exchange that waits longest is resumed with it.
+    func release(_ worker: WorkerConnection, fate: WorkerFate) {
         let freed = queue.withLock {
             $0.release(
                 worker, isFit: fate == .reusable, requestsServed: worker.requestsServed,
                 now: CoarseClock.now)
         }
-        return assign(worker, freed)
+        assign(worker, freed)
     }
 
     // MARK: The control thread
 
-    /// The supervisor gives a worker: to the exchange that waits longest, which is scheduled with it.
+    /// The supervisor gives a worker.
     package func granted(_ worker: WorkerConnection) {
-        let freed = queue.withLock { $0.grant(worker, now: .now) }
-        if let next = assign(worker, freed) { next.complete() }
+        assign(worker, queue.withLock { $0.grant(worker, now: .now) })
     }
 
     /// The supervisor has none now. When this host has none either, those who wait are answered.
@@ -127,7 +129,7 @@ package final class WorkerPool: Sendable {
         _ = queue.withLock { $0.end { $0.id == id } }
     }
 
-    /// Takes back the time: called about ten times a second.
+    /// What has waited or been idle too long; called about ten times a second.
     package func expire(_ now: Instant) {
         let expired = queue.withLock { $0.expire(now: now) }
         end(expired)
@@ -143,39 +145,38 @@ package final class WorkerPool: Sendable {
 
     // MARK: Actions
 
-    /// Carries out what becomes of a free worker; the exchange that gets it.
+    /// Carries out what becomes of a free worker.
     private func assign(
         _ worker: WorkerConnection, _ first: WorkerQueue<WorkerConnection, Parked>.Freed
-    ) -> Exchange? {
+    ) {
         var freed = first
         while let next = freed.next?.exchange {
-            if freed.waited < Self.patience || next.isConnected {
-                next.assignedWorker = worker
-                return next
+            guard next.response.isConnected else {
+                // Its client has gone while it waited: it costs no worker.
+                arrive(.departure, for: next)
+                freed = queue.withLock { $0.settle(worker, .now) }
+                continue
             }
-            // Its client has gone while it waited: it costs no worker.
-            next.refuse(status: 503)
-            next.complete()
-            freed = queue.withLock { $0.settle(worker, .now) }
+            return arrive(.grant(WorkerGrant(worker, of: self)), for: next)
         }
         if let reason = freed.release { letGo(worker, reason) }
         ask(for: freed.asks)
-        return nil
+    }
+
+    private func arrive(_ arrival: consuming Arrival, for exchange: Exchange) {
+        exchange.arrival = consume arrival
+        exchange.resume()
     }
 
     private func end(_ expired: WorkerQueue<WorkerConnection, Parked>.Expired) {
+        let late = "waited \(queueTimeout) s for a worker of pool \(name); raise processes.max"
         for waiting in expired.late {
-            waiting.exchange.fail(
-                status: 503,
-                reason:
-                    "waited \(queueTimeout) s for a worker of pool \(name); raise processes.max",
-                retryAfter: 1)
-            waiting.exchange.complete()
+            arrive(.refusal(reason: late, retryAfter: 1), for: waiting.exchange)
         }
         for waiting in expired.denied {
-            waiting.exchange.fail(
-                status: 503, reason: expired.reason, retryAfter: expired.retryAfter)
-            waiting.exchange.complete()
+            arrive(
+                .refusal(reason: expired.reason, retryAfter: expired.retryAfter),
+                for: waiting.exchange)
         }
     }
 

@@ -121,6 +121,11 @@ struct WorkerQueue<Worker, Waiting> {
         return Freed()
     }
 
+    /// Takes a request out of the queue; false when it is not there any more.
+    mutating func withdraw(where isMeant: (Waiting) -> Bool) -> Bool {
+        parked.removeFirst { isMeant($0.waiting) }
+    }
+
     // MARK: The supervisor's answers
 
     mutating func grant(_ worker: Worker, now: Instant) -> Freed {
@@ -240,6 +245,19 @@ struct Ring<Element> {
             count -= 1
         }
         return places[start]
+    }
+
+    /// Removes the first element that is meant; the others keep their order. False: there is none.
+    mutating func removeFirst(where isMeant: (Element) -> Bool) -> Bool {
+        let capacity = places.count
+        guard let found = (0..<count).first(where: { isMeant(places[(start + $0) % capacity]!) })
+        else { return false }
+        for offset in found..<count - 1 {
+            places[(start + offset) % capacity] = places[(start + offset + 1) % capacity]
+        }
+        places[(start + count - 1) % capacity] = nil
+        count -= 1
+        return true
     }
 
     private mutating func grow() {

@@ -106,7 +106,7 @@ func isHidden(_ path: Span<UInt8>, upTo end: Int) -> Bool {
 }
 
 /// Whether the path is `prefix`, which has no slash at its end, or lies below it, as segments.
-func isBelow(_ path: Span<UInt8>, _ prefix: [UInt8]) -> Bool {
+package func isBelow(_ path: Span<UInt8>, _ prefix: [UInt8]) -> Bool {
     guard path.count >= prefix.count else { return false }
     for index in prefix.indices where path[index] != prefix[index] { return false }
     return path.count == prefix.count || path[prefix.count] == slash

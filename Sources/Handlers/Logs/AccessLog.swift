@@ -63,8 +63,8 @@ package final class AccessLog: Sendable {
         let note = exchange.logNote
         append(
             exchange.request, refused: refused, remote: exchange.remote,
-            status: exchange.notedStatus > 0 ? exchange.notedStatus : exchange.status,
-            bytes: exchange.bodyBytes, note: note.span)
+            status: exchange.loggedStatus > 0 ? exchange.loggedStatus : exchange.status,
+            bytes: exchange.framing.passed, note: note.span)
     }
 
     /// Adds a line. `note` joins the query (HSE_APPEND_LOG_PARAMETER).

@@ -1,145 +1,193 @@
-// One request and its answer over an HTTP connection.
+// One request and its answer.
 // SPDX-License-Identifier: Apache-2.0
-
-import Synchronization
 
 package import Exchange
 package import ExtensionHost
 package import Platform
 
-/// How a handler left an exchange.
-package enum Outcome: Sendable {
-    /// The response is complete (perhaps still in the output buffer).
-    case done
-    /// Somebody calls `complete()` or schedules it later; no thread is held.
-    case pending
+/// Who runs an exchange again after it has waited without a thread: its connection in HTTP/1.
+package protocol ExchangeRunner: AnyObject, Sendable {
+    /// What the exchange waited for has come. From any thread, under no lock.
+    func resume(_ exchange: Exchange)
 }
 
-/// Runs an exchange's connection again on a thread of the pool: what `Exchange` needs from Server.
-package protocol ExchangeOwner: AnyObject, Sendable {
-    func schedule(_ exchange: Exchange)
-}
-
-/// What an exchange needs to know of the configuration.
-package struct ExchangeLimits: Sendable {
-    /// Bytes of a response kept for a slow client before its sender waits.
-    package var responseBuffer: Int
-    /// Seconds a sender waits for a client that reads nothing.
-    package var sendTimeout: Double
-
-    package init(responseBuffer: Int, sendTimeout: Double) {
-        self.responseBuffer = responseBuffer
-        self.sendTimeout = sendTimeout
-    }
-}
-
-/// One request with its body received, and the answer to it.
+/// One request with its body, and the answer to it. Knows no socket and no protocol version.
 ///
-/// A handler uses it from one thread at a time. Objects are reused by later requests: whoever keeps one
-/// past its end must hold a ticket that can be revoked (`PendingCall`, a place in a queue).
+/// A handler uses it from one thread at a time, the runner. Objects are reused by later requests: whoever
+/// keeps one past its end must hold something that can be withdrawn (a place in a queue) or revoked
+/// (`PendingCall`).
 package final class Exchange {
-    package let request = Request()
-    package var body = RequestBody()
-    package var route = Route()
-    /// The client's socket; -1 between exchanges.
-    package private(set) var socket: Int32 = -1
-    package private(set) var remote = SocketAddress.unix("")
-    package private(set) var local = SocketAddress.unix("")
-    /// The connection; nil between exchanges.
-    package private(set) unowned(unsafe) var owner: (any ExchangeOwner)?
-    /// The worker that a parked exchange has been given.
-    package var assignedWorker: WorkerConnection?
-    /// A PENDING call of an extension: revoked when its deadline passes.
-    package var pendingCall: PendingCall?
-    package let limits: ExchangeLimits
+    /// What the exchange does, or waits for.
+    package enum State {
+        /// Head and body arrive.
+        case receiving
+        /// A handler runs on a thread.
+        case running
+        /// It waits without a thread for what that handler has asked for; `arrival` will hold it, and that
+        /// handler goes on.
+        case parked(at: any Handler)
+        /// The extension keeps it (HSE_STATUS_PENDING).
+        case pending(PendingCall)
+        /// The response is complete and on its way.
+        case sending
+        /// There is nothing more to do.
+        case over
+    }
+
+    package let request: Request
+    package let response: any ResponseStream
     package let errorLog: ErrorLog
 
-    // MARK: The response, see Exchange+Response.swift
+    // All below: [runner]; who runs the exchange, or waits for it, passes it on by `ExchangeRunner`.
 
-    enum Framing {
-        case none
-        case length(left: Int64)
-        case chunked
-        case untilClose
-        /// HEAD, 204, 304: whatever is written is dropped.
-        case bodyless
-    }
+    package var state = State.receiving
+    /// Written by whoever ends the wait of a parked exchange, before `resume()`.
+    package var arrival: Arrival?
+    package var body = RequestBody()
+    package var route = Route()
+    package private(set) var remote = SocketAddress.unix("")
+    package private(set) var local = SocketAddress.unix("")
+    package private(set) unowned(unsafe) var runner: (any ExchangeRunner)?
 
-    var framing = Framing.none
-    /// The status sent, or the one noted for the log.
-    package internal(set) var status = 0
-    package internal(set) var headSent = false
-    /// The connection may serve another request after this one.
-    package internal(set) var keepsConnectionAfter = true
+    package private(set) var framing = ResponseFraming()
+    package private(set) var headSent = false
     /// The response was cut: the client must be able to tell.
-    package internal(set) var isCut = false
-    /// A send failed: the client is gone.
-    package internal(set) var isBroken = false
-    /// Body bytes sent or buffered, for the access log.
-    package internal(set) var bodyBytes: Int64 = 0
-    package internal(set) var logNote: [UInt8] = []
-    var notedStatus = 0
+    package private(set) var isCut = false
+    /// The status sent.
+    package private(set) var status = 0
+    /// The status for the log when it is another one.
+    package private(set) var loggedStatus = 0
+    package private(set) var logNote: [UInt8] = []
     /// What was received of a request that could not be parsed, for the access log.
     package var refused: [UInt8] = []
     package var started = Instant(nanoseconds: 0)
 
-    // MARK: The output, see Exchange+Output.swift
-
-    /// Guards the output against the monitor, which flushes what has lain too long.
-    let lock = Mutex<Void>(())
-    var output: [UInt8] = []
-    /// Counts writes, and remembers the count the monitor saw.
-    var writes: UInt32 = 0
-    var staleMark: UInt32 = 0
-    var outputStart = 0
-    var file: Descriptor?
-    var fileOffset: Int64 = 0
-    var fileLeft: Int64 = 0
-    var date = CachedDate()
-
-    package init(limits: ExchangeLimits, errorLog: ErrorLog) {
-        self.limits = limits
+    package init(request: Request, response: any ResponseStream, errorLog: ErrorLog) {
+        self.request = request
+        self.response = response
         self.errorLog = errorLog
     }
 
     /// Makes ready for a connection. What the last exchange left is gone since `end()`.
-    package func begin(
-        owner: any ExchangeOwner, socket: Int32, remote: SocketAddress, local: SocketAddress
-    ) {
-        self.owner = owner
-        // Without the lock: whoever flushes for us looks at the socket only while there is output.
-        self.socket = socket
+    package func begin(runner: any ExchangeRunner, remote: SocketAddress, local: SocketAddress) {
+        self.runner = runner
         self.remote = remote
         self.local = local
     }
 
     /// Forgets one exchange before the next on the same connection.
     package func reset() {
-        guard headSent || route.site != nil || body.length > 0 else { return }
+        state = .receiving
+        arrival = nil
         body.reset()
         route.forget()
-        assignedWorker = nil
-        pendingCall = nil
-        framing = .none
-        status = 0
+        framing = ResponseFraming()
         headSent = false
-        keepsConnectionAfter = true
         isCut = false
-        isBroken = false
-        bodyBytes = 0
-        logNote.removeAll(keepingCapacity: true)
-        notedStatus = 0
-        refused.removeAll(keepingCapacity: true)
+        status = 0
+        loggedStatus = 0
+        if !logNote.isEmpty { logNote.removeAll(keepingCapacity: true) }
+        if !refused.isEmpty { refused.removeAll(keepingCapacity: true) }
     }
 
     /// Lets go of the connection.
     package func end() {
         reset()
-        lock.withLock { _ in
-            if hasOutput || output.capacity > 64 * 1024 { forgetOutput() }
-            socket = -1
+        runner = nil
+    }
+
+    /// What it waited for has come.
+    package func resume() { runner?.resume(self) }
+
+    // MARK: The response
+
+    /// Sends the head; the body's framing follows from it. Called once, before `write`.
+    /// - Returns: false when the client is gone.
+    package func sendHead(_ head: borrowing ResponseHead) -> Bool {
+        precondition(!headSent, "the head of a response is sent once")
+        headSent = true
+        status = head.status
+        framing = ResponseFraming(
+            head, isHead: request.method == .head, isHTTP10: request.minorVersion == 0)
+        return response.sendHead(head, framing.form)
+    }
+
+    /// Sends body bytes. Beyond the declared length they are dropped and the connection closes
+    /// afterwards: they could be taken for the next response.
+    /// - Returns: false when the client is gone.
+    package func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        precondition(headSent, "the head comes before the body")
+        if isCut { return false }
+        let count = Int(framing.admit(Int64(bytes.count)))
+        guard count > 0 else { return response.isConnected }
+        return response.write(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+    }
+
+    /// Sends part of a file as the body, without holding a thread for the client.
+    /// - Returns: false when the client is gone.
+    package func sendFile(_ file: consuming Descriptor, offset: Int64, count: Int64) -> Bool {
+        precondition(headSent, "the head comes before the body")
+        if isCut { return false }
+        let admitted = framing.admit(count)
+        guard admitted > 0 else { return response.isConnected }
+        return response.sendFile(file, offset: offset, count: admitted)
+    }
+
+    /// The normal end of the response. A body shorter than declared cuts it.
+    package func finish() {
+        guard !isCut else { return }
+        guard headSent else {
+            return fail(status: 500, reason: "the handler ended without a response")
         }
-        owner = nil
+        let ending = framing.end()
+        if case .short(let missing) = ending {
+            log(
+                .error,
+                "the body ended \(missing) bytes before its Content-Length; cut the connection")
+            return cut()
+        }
+        response.finish(ending)
+    }
+
+    /// The response ends here, and the client can tell that it is not whole.
+    package func cut() {
+        isCut = true
+        response.cut()
+    }
+
+    /// Nobody waits for this answer any more: the log says 499, the wire says nothing.
+    package func abandon() {
+        noteStatus(499)
+        cut()
+    }
+
+    /// Gives up: an error page when no head was sent, else the response is cut. Logs the reason.
+    package func fail(status: Int, reason: String) {
+        fail(status: status, reason: reason, retryAfter: nil)
+    }
+
+    /// Gives up, and tells the client when to come again, in seconds.
+    package func fail(status: Int, reason: String, retryAfter: Int?) {
+        let outcome = headSent ? "cut the response" : "answered \(status)"
+        log(status >= 500 ? .error : .warning, "\(requestLine): \(reason); \(outcome)")
+        refuse(status: status, retryAfter: retryAfter)
+    }
+
+    /// Method and path, for messages.
+    package var requestLine: String {
+        String(decoding: request.bytes[request.methodName.range], as: UTF8.self) + " "
+            + String(decoding: request.bytes[request.rawPath.range], as: UTF8.self)
+    }
+
+    // MARK: The log
+
+    /// The status for the access log when it is not the one sent.
+    package func noteStatus(_ status: Int) { loggedStatus = status }
+
+    /// Appends to the access log's query (HSE_APPEND_LOG_PARAMETER).
+    package func appendLog(_ bytes: UnsafeRawBufferPointer) {
+        let room = max(0, 4096 - logNote.count)
+        logNote.append(contentsOf: bytes.prefix(room))
     }
 
     /// One line in the error log, with the site and the handler.

@@ -1,229 +1,300 @@
-// A client's connection: who may run it, and what becomes of it after a turn.
+// A client's connection: its slot, its socket, and how it is run.
 // SPDX-License-Identifier: Apache-2.0
 
 import Configuration
-import Synchronization
-import Exchange
 import ExtensionHost
+import Exchange
 import Handlers
 import Platform
 import Synchronization
 
-/// One slot for a client's connection. Slots are never freed, so a late event finds a slot, not a hole.
+/// One slot for a client's connection, which lives as long as the shard.
 ///
-/// Turns, one atomic:
-///
-///     idle ──event──► running ──event──► notified
-///      ▲                 │                  │
-///      └────turn over────┘◄───turn over─────┘   (notified: runs again)
-///
-/// Only the thread that made it running touches anything but the atomics. An exchange that waits
-/// without a thread (parked, PENDING) keeps its connection running; `schedule` gives it a thread again.
-final class Connection: @unchecked Sendable {
-    // because all state but the atomics belongs to the thread whose turn it is
+/// Its turn is: read, parse, frame, and in HTTP/1 run the handler, in one go on one thread. What it sends is
+/// its output's, which has a turn of its own.
+final class Connection: Schedulable, @unchecked Sendable {
+    // because the base class says so: all but atomics and constants belongs to the turn
 
-    private enum Turn {
-        static let idle: UInt8 = 0
-        static let running: UInt8 = 1
-        static let notified: UInt8 = 2
-    }
+    /// What the poller reports of a client's socket.
+    static let events: Poller.Events = [.readable, .writable, .peerClosed, .edge]
 
-    private enum Hold {
-        static let none: UInt8 = 0
-        static let held: UInt8 = 1
-        static let resumed: UInt8 = 2
-    }
-
-    /// What the connection does, or waits for.
-    enum Phase {
-        /// No connection in this slot.
-        case free
-        /// Between requests: no buffer, no thread.
-        case idle
-        case head, body
-        /// A handler runs, or its exchange is parked or pending.
-        case handling
-        /// The response is complete but not yet with the kernel.
-        case sending
-        /// The response is out; what the client still sends is read away before closing.
-        case lingering
-    }
-
-    /// How a turn ended.
+    /// How a run ended.
     enum Rest {
-        case waiting, held, closed
+        /// An event, a wake-up or the clock goes on with it.
+        case waiting
+        /// Its place is at the end of the queue: its budget is used up.
+        case yields
+        /// A thread that may start handlers goes on with it.
+        case needsThread
+        /// The slot is free, or will be when the sender is through: the turn goes with it.
+        case closed
     }
 
     let slot: Int
-    unowned(unsafe) let server: HostServer
-    private let turn = Atomic<UInt8>(Turn.idle)
-    private let hold = Atomic<UInt8>(Hold.none)
-    /// Nanoseconds on the monotonic clock; Int64.max = none.
-    let deadline = Atomic<Int64>(.max)
-    /// Counts the slot's connections, so that an event for an earlier one is known.
+    let shard: Shard
+    private(set) var output: ClientOutput!
+    /// [any] Counts the slot's connections, so that an event for an earlier one is known.
     let generation = Atomic<UInt32>(0)
-    /// Whether it waits for another request and for nothing else.
+    /// [any] Whether it waits for another request and for nothing else.
     let isIdle = Atomic<Bool>(false)
-    /// The ticket of a PENDING call, for the monitor.
-    let ticket = Mutex<PendingTicket?>(nil)
+    /// [any] What a newer host said of it: 1 = taken, 2 = not taken.
+    private let offerAnswer = Atomic<UInt8>(0)
 
-    var phase = Phase.free
-    var socket: Int32 = -1
-    var remote = SocketAddress.unix("")
-    var local = SocketAddress.unix("")
-    var activity: Activity?
+    // [turn]
+    var life = HTTP1Life()
+    var transport = Transport.none
+    private(set) var remote = SocketAddress.unix("")
+    private(set) var local = SocketAddress.unix("")
+    private var set: WorkingSet?
     /// Who answers the request; not counted, for mappings live as long as the host.
-    unowned(unsafe) var mapping: RoutedMapping?
+    var mapping: Unmanaged<RoutedMapping>?
     /// The socket had nothing more to give when last asked.
     var isDrained = false
     /// The client may have closed its side; that makes no second event after the bytes before it are read.
     var mayHaveEnded = false
-    /// What is being sent is the answer to something that was no request: anything may follow it.
-    var wasRefused = false
-    var requests = 0
-    var lingered = 0
 
-    init(slot: Int, server: HostServer) {
+    init(slot: Int, shard: Shard) {
         self.slot = slot
-        self.server = server
+        self.shard = shard
+        super.init(number: slot * 2)
+        output = ClientOutput(number: slot * 2 + 1, connection: self, shard: shard)
     }
 
     var token: UInt64 {
         UInt64(generation.load(ordering: .relaxed)) << 32 | UInt64(truncatingIfNeeded: slot)
     }
 
+    // MARK: Beginning and end
+
     /// Puts a client's connection into this free slot.
     func open(_ socket: Int32, peer: SocketAddress, local: SocketAddress) {
         // A thread with an event of the slot's last connection may have the turn, for a few instructions.
-        while !claim() {}
-        self.socket = socket
+        claim()
+        transport = Transport(socket)
+        output.open(transport)
         remote = peer
         self.local = local
-        requests = 0
-        wasRefused = false
-        phase = .head
-        setDeadline(server.timeouts.head, from: .now)
-        turn.store(Turn.idle, ordering: .releasing)
-    }
-
-    /// Frees the slot. The caller has the turn.
-    func didClose() {
-        generation.wrappingAdd(1, ordering: .releasing)
-        deadline.store(.max, ordering: .relaxed)
-        isIdle.store(false, ordering: .relaxed)
-        phase = .free
-        let socket = socket
-        self.socket = -1
-        turn.store(Turn.idle, ordering: .releasing)
-        closeDescriptor(socket)
-    }
-
-    /// Whether nobody runs it now.
-    var isAtRest: Bool { turn.load(ordering: .relaxed) == Turn.idle }
-
-    // MARK: Turns
-
-    /// Takes the turn for something other than an event; false when somebody has it.
-    func claim() -> Bool {
-        turn.compareExchange(
-            expected: Turn.idle, desired: Turn.running, ordering: .acquiring
-        ).exchanged
-    }
-
-    /// An event: runs the connection, or tells the thread that does to look again.
-    func ready(on thread: PoolThread, generation expected: UInt32, hasEnded: Bool) {
-        while true {
-            let (taken, seen) = turn.compareExchange(
-                expected: Turn.idle, desired: Turn.running, ordering: .acquiring)
-            if taken { break }
-            if seen == Turn.notified { return }
-            let (noted, _) = turn.compareExchange(
-                expected: Turn.running, desired: Turn.notified, ordering: .acquiringAndReleasing)
-            if noted { return }
-        }
-        guard generation.load(ordering: .relaxed) == expected, phase != .free else {
-            // An event of a connection that has ended since; the slot's new one may have noted its own.
-            return releaseTurn()
-        }
-        mayHaveEnded = hasEnded
-        run(on: thread)
-    }
-
-    /// Runs until the connection has to wait. The caller has the turn.
-    func run(on thread: PoolThread) {
         isDrained = false
+        mayHaveEnded = false
+        life.open(shard.host.connectionLimits, now: CoarseClock.now)
+        isIdle.store(true, ordering: .relaxed)
+        shard.arm(self, at: life.due)
+        giveTurnBack()
+    }
+
+    /// After a run that was none: what came meanwhile is run by whoever is free.
+    private func giveTurnBack() {
+        guard let causes = rest() else { return }
+        yield(causes)
+        shard.enqueue(.passUnretained(self), waitsForHandler: false)
+    }
+
+    /// The caller has the turn, which ends with the slot's connection: when the sender is through.
+    func close(reset: Bool, on thread: ShardThread?) -> Rest {
+        life.closes()
+        isIdle.store(false, ordering: .relaxed)
+        endWork(on: thread)
+        output.close(reset: reset)
+        return .closed
+    }
+
+    /// [sender] The socket's number will be another's: events from now on are of an earlier generation.
+    func socketWillClose() { generation.wrappingAdd(1, ordering: .releasing) }
+
+    /// [sender] The slot is free.
+    func didClose() {
+        transport = .none
+        life.closed()
+        deadline.store(.max, ordering: .relaxed)
+        // Late causes are nobody's.
+        while rest() != nil {}
+        let shard = shard
+        shard.connections.give(self)
+        shard.resumeAccepting()
+    }
+
+    /// Makes room for a newcomer; false when it is not idle any more.
+    func closeIfIdle() -> Bool {
+        guard claimIfIdle() else {
+            isIdle.store(false, ordering: .relaxed)
+            return false
+        }
+        guard life.phase == .idle, set == nil else {
+            isIdle.store(false, ordering: .relaxed)
+            giveTurnBack()
+            return false
+        }
+        _ = close(reset: false, on: nil)
+        return true
+    }
+
+    // MARK: Events
+
+    func dispatch(_ token: UInt64, _ events: Poller.Events, on thread: ShardThread) {
+        guard isCurrent(token) else { return }
+        wakeSender(token, events) { if output.arrive(.socket) { output.run(.socket, on: thread) } }
+        guard let causes = Self.causes(of: events), arrive(causes) else { return }
+        // An event of a connection that has ended since is nobody's.
+        if isCurrent(token), life.phase != .free {
+            run(causes, on: thread)
+        } else {
+            giveTurnBack()
+        }
+    }
+
+    /// The same for whatever thread is free next.
+    func requeue(_ token: UInt64, _ events: Poller.Events) {
+        guard isCurrent(token) else { return }
+        wakeSender(token, events) { shard.wake(output, .socket) }
+        guard let causes = Self.causes(of: events) else { return }
+        shard.wake(self, causes)
+    }
+
+    private func isCurrent(_ token: UInt64) -> Bool {
+        UInt32(truncatingIfNeeded: token >> 32) == generation.load(ordering: .acquiring)
+    }
+
+    private func wakeSender(_ token: UInt64, _ events: Poller.Events, _ wake: () -> Void) {
+        let isReset = !events.isDisjoint(with: [.error, .hangUp])
+        if isReset { output.clientReset(generation: UInt32(truncatingIfNeeded: token >> 32)) }
+        if isReset || events.contains(.writable),
+            output.isBlocked.load(ordering: .sequentiallyConsistent)
+        {
+            wake()
+        }
+    }
+
+    /// Nil: the event is the sender's alone.
+    private static func causes(of events: Poller.Events) -> Causes? {
+        guard !events.isDisjoint(with: [.readable, .peerClosed, .error, .hangUp]) else {
+            return nil
+        }
+        return events.isDisjoint(with: [.peerClosed, .error, .hangUp])
+            ? .socket : [.socket, .peerClosed]
+    }
+
+    // MARK: Running
+
+    override func run(_ first: Causes, on thread: ShardThread) {
+        var causes = first
         while true {
-            switch advance(on: thread) {
-            case .closed, .held:
-                return
+            switch step(causes, on: thread) {
+            case .closed: return
+            case .yields:
+                yield(.budget)
+                return shard.enqueue(.passUnretained(self), waitsForHandler: false)
+            case .needsThread:
+                yield(.handler)
+                return shard.enqueue(.passUnretained(self), waitsForHandler: true)
             case .waiting:
-                if endTurn() { return }
-                isDrained = false
-                mayHaveEnded = true
+                shard.arm(self, at: life.due)
+                guard let more = rest() else { return }
+                causes = more
             }
         }
     }
 
-    /// Goes on with an exchange that was parked, if its first thread has left it.
-    func continueHeld(on thread: PoolThread) {
-        guard endHold() else { return }
-        mayHaveEnded = false
-        if let rest = resumed(on: thread), rest == .closed { return }
-        run(on: thread)
+    private func step(_ causes: Causes, on thread: ShardThread) -> Rest {
+        if life.phase == .free { return .waiting }
+        if causes.contains(.close) { return close(reset: true, on: thread) }
+        if causes.contains(.socket) {
+            isDrained = false
+            if causes.contains(.peerClosed) { mayHaveEnded = true }
+        }
+        if causes.contains(.handedOver), life.phase == .offered { return offerAnswered(on: thread) }
+        if causes.contains(.expired), let rest = expire(on: thread) { return rest }
+        if life.phase == .idle, set == nil {
+            // A new connection that has sent nothing is as idle as one between requests.
+            if causes.contains(.leaving) { return leave(on: thread) }
+            if !causes.contains(.socket) { return .waiting }
+        }
+        return advance(causes, on: thread)
     }
 
-    /// Gives the turn back; false when an event came meanwhile and it must run again.
-    func endTurn() -> Bool {
-        let (ended, _) = turn.compareExchange(
-            expected: Turn.running, desired: Turn.idle, ordering: .acquiringAndReleasing)
-        if !ended { _ = turn.exchange(Turn.running, ordering: .acquiring) }
-        return ended
+    /// One reference for the whole run: counting it anew in each phase would be the dearest thing here.
+    private func advance(_ causes: Causes, on thread: ShardThread) -> Rest {
+        if life.phase == .offered || life.phase == .closing { return .waiting }
+        let set = set ?? beginWork(on: thread)
+        var work = HTTP1Work(self, set, set.exchange, thread)
+        return work.run(causes)
     }
 
-    /// Gives the turn back without having run; an event that came meanwhile is asked for anew.
-    func releaseTurn() {
-        if endTurn() { return }
-        if phase == .free { return turn.store(Turn.idle, ordering: .releasing) }
-        passTurn()
+    private func beginWork(on thread: ShardThread) -> WorkingSet {
+        let set = thread.takeWorkingSet()
+        set.begin(self)
+        self.set = set
+        isIdle.store(false, ordering: .relaxed)
+        return set
     }
 
-    /// Gives the turn to whatever thread takes the next event: the socket's readiness is reported anew.
-    ///
-    /// Asks for the event first, for without the turn the socket may be closed and its number another's.
-    /// A thread that is so quick that it finds the turn taken notes it, and the event is asked for again.
-    private func passTurn() {
-        repeat { server.rearm(socket, token: token) } while !endTurn()
+    func endWork(on thread: ShardThread?) {
+        guard let set else { return }
+        self.set = nil
+        set.end()
+        if let thread { thread.give(set) } else { shard.spares.give(set) }
     }
 
-    // MARK: Exchanges that wait without a thread
+    // MARK: Time
 
-    /// Before a handler is called.
-    func prepareHold() { hold.store(Hold.none, ordering: .relaxed) }
-
-    /// After a handler left its exchange pending: true = wait, false = it was resumed meanwhile.
-    func beginHold() -> Bool {
-        hold.exchange(Hold.held, ordering: .acquiringAndReleasing) == Hold.none
+    /// Nil: the deadline was moved meanwhile.
+    private func expire(on thread: ShardThread) -> Rest? {
+        switch life.expiry(now: .now) {
+        case .notYet: return nil
+        case .close: return close(reset: false, on: thread)
+        case .timeout:
+            // The answer is small; it is not waited for.
+            if let set {
+                set.exchange.request.refuse()
+                set.exchange.refuse(status: 408)
+                _ = set.response.complete()
+                shard.host.logAccess(set.exchange)
+            }
+            return close(reset: false, on: thread)
+        case .revoke:
+            life.handlerBegan()
+            if let set, case .pending(let call) = set.exchange.state { call.revoke() }
+            return nil
+        }
     }
 
-    /// Ends the wait: true = the caller has the turn now, false = the thread that is still leaving has.
-    func endHold() -> Bool {
-        hold.exchange(Hold.resumed, ordering: .acquiringAndReleasing) == Hold.held
+    // MARK: Leaving
+
+    /// An idle connection of a host that leaves.
+    func leave(on thread: ShardThread?) -> Rest {
+        if life.isUnwanted { return .waiting }
+        guard shard.host.handsOver else { return close(reset: false, on: thread) }
+        try? shard.poller.remove(transport.descriptor)
+        isIdle.store(false, ordering: .relaxed)
+        endWork(on: thread)
+        life.offered()
+        offerAnswer.store(0, ordering: .relaxed)
+        shard.host.offer(self)
+        return .waiting
     }
 
-    /// Whether a wait has ended and nobody has gone on with the exchange yet.
-    var hasResumed: Bool { hold.load(ordering: .acquiring) == Hold.resumed }
+    /// The newer host has taken the connection, or has not. Any thread.
+    func offerWasAnswered(accepted: Bool) {
+        offerAnswer.store(accepted ? 1 : 2, ordering: .releasing)
+        shard.wake(self, .handedOver)
+    }
+
+    private func offerAnswered(on thread: ShardThread) -> Rest {
+        let answer = offerAnswer.load(ordering: .acquiring)
+        guard answer != 0 else { return .waiting }
+        if answer == 1 { return close(reset: false, on: thread) }
+        life.returned(shard.host.connectionLimits, now: .now)
+        isDrained = false
+        isIdle.store(true, ordering: .relaxed)
+        do throws(SystemError) {
+            try shard.poller.add(transport.descriptor, Self.events, token: token)
+        } catch {
+            return close(reset: false, on: thread)
+        }
+        return .waiting
+    }
 }
 
-/// A PENDING call that may have to be ended by its deadline.
-struct PendingTicket: Sendable {
-    let call: PendingCall
-    let deadline: Instant
-}
-
-extension Connection: ExchangeOwner {
-    /// Gives the exchange a thread of the pool: its socket's readiness is reported anew.
-    func schedule(_ exchange: Exchange) {
-        guard endHold() else { return }
-        passTurn()
-    }
+extension Connection: ExchangeRunner {
+    /// What the exchange waited for has come.
+    func resume(_ exchange: Exchange) { shard.wake(self, .resumed) }
 }

@@ -1,76 +1,97 @@
-// The slots for connections.
+// The slots for connections of one shard.
 // SPDX-License-Identifier: Apache-2.0
 
-import Configuration
-import Synchronization
 import Platform
 import Synchronization
 
-/// A fixed number of slots, made once and never freed.
-final class ConnectionTable: @unchecked Sendable {
-    // because `slots` is filled before the first thread starts and never changes afterwards
-
-    private var slots: [Connection] = []
-    private let capacity: Int
-    private let free: Mutex<[Int32]>
-    /// Slots from here on have never held a connection.
-    private let used = Atomic<Int>(0)
+/// A bounded number of slots, made when they are first needed and never freed, so that a late event finds
+/// a slot, not a hole.
+final class ConnectionTable: Sendable {
+    let capacity: Int
+    private nonisolated(unsafe) let slots: UnsafeMutablePointer<Unmanaged<Connection>>
+    // because entries are written once, before `made` covers them, and never change
+    private let made = Atomic<Int>(0)
+    private let free = Mutex<[Int32]>([])
+    private let open = Atomic<Int>(0)
 
     init(capacity: Int) {
-        self.capacity = capacity
-        free = Mutex((0..<Int32(clamping: capacity)).reversed())
-    }
-
-    func fill(for server: HostServer) {
-        slots = (0..<capacity).map { Connection(slot: $0, server: server) }
-    }
-
-    subscript(slot: Int) -> Connection { slots[slot] }
-
-    /// An event of the connection in that slot. Not counted: slots are never freed.
-    func ready(
-        _ slot: Int, on thread: PoolThread, generation: UInt32, hasEnded: Bool
-    ) {
-        Unmanaged.passUnretained(slots[slot])._withUnsafeGuaranteedRef {
-            $0.ready(on: thread, generation: generation, hasEnded: hasEnded)
-        }
+        self.capacity = max(1, min(capacity, 1 << 28))
+        slots = .allocate(capacity: self.capacity)
     }
 
     /// The number of open connections.
-    var count: Int { capacity - free.withLock { $0.count } }
+    var count: Int { open.load(ordering: .acquiring) }
+    var hasRoom: Bool { count < capacity }
 
-    func take() -> Connection? {
-        let slot = free.withLock { free -> Int32? in
-            guard let slot = free.popLast() else { return nil }
-            if Int(slot) >= used.load(ordering: .relaxed) {
-                used.store(Int(slot) + 1, ordering: .relaxed)
-            }
-            return slot
+    // MARK: Events
+
+    /// Runs what the event is for: the sender when the client takes bytes again, the connection for all else.
+    func dispatch(_ token: UInt64, _ events: Poller.Events, on thread: ShardThread) {
+        slot(token)._withUnsafeGuaranteedRef { $0.dispatch(token, events, on: thread) }
+    }
+
+    /// The same for whatever thread is free next.
+    func requeue(_ token: UInt64, _ events: Poller.Events, on shard: Shard) {
+        slot(token)._withUnsafeGuaranteedRef { $0.requeue(token, events) }
+    }
+
+    private func slot(_ token: UInt64) -> Unmanaged<Connection> { slots[Int(token & 0x3fff_ffff)] }
+
+    /// The connection of a token; nil when it has ended.
+    func connection(_ token: UInt64) -> Connection? {
+        guard Int(token & 0x3fff_ffff) < made.load(ordering: .acquiring) else { return nil }
+        let connection = slot(token).takeUnretainedValue()
+        return connection.token == token ? connection : nil
+    }
+
+    /// What a number of the wheel of timers belongs to.
+    func timer(_ number: Int32) -> Unmanaged<Schedulable> {
+        slots[Int(number >> 1)]._withUnsafeGuaranteedRef { connection in
+            number & 1 == 0 ? .passUnretained(connection) : .passUnretained(connection.output)
         }
-        return slot.map { slots[Int($0)] }
+    }
+
+    // MARK: Slots
+
+    func take(for shard: Shard) -> Connection? {
+        let number = free.withLock { free -> Int? in
+            if let number = free.popLast() { return Int(number) }
+            let number = made.load(ordering: .relaxed)
+            guard number < capacity else { return nil }
+            (slots + number).initialize(
+                to: .passRetained(Connection(slot: number, shard: shard)))
+            made.store(number + 1, ordering: .releasing)
+            return number
+        }
+        guard let number else { return nil }
+        open.add(1, ordering: .relaxed)
+        return slots[number].takeUnretainedValue()
     }
 
     func give(_ connection: Connection) {
-        free.withLock { $0.append(Int32(connection.slot)) }
+        free.withLock { $0.append(Int32(truncatingIfNeeded: connection.slot)) }
+        open.subtract(1, ordering: .releasing)
     }
 
     /// Calls `body` with every slot that has ever held a connection.
-    func visit(_ body: (Connection) -> Void) {
-        for slot in 0..<used.load(ordering: .relaxed) { body(slots[slot]) }
+    func forEach(_ body: (Connection) -> Void) {
+        for slot in 0..<made.load(ordering: .acquiring) {
+            slots[slot]._withUnsafeGuaranteedRef { body($0) }
+        }
     }
 
     /// The connection that has waited the longest for another request: its deadline is the nearest.
-    func oldestIdle() -> Connection? {
-        var oldest: Connection?
+    func longestIdle() -> Connection? {
+        var longest: Connection?
         var nearest = Int64.max
-        for slot in slots[..<used.load(ordering: .relaxed)]
-        where slot.isIdle.load(ordering: .relaxed) && slot.isAtRest {
-            let deadline = slot.deadline.load(ordering: .relaxed)
+        forEach { connection in
+            guard connection.isIdle.load(ordering: .relaxed) else { return }
+            let deadline = connection.deadline.load(ordering: .relaxed)
             if deadline < nearest {
                 nearest = deadline
-                oldest = slot
+                longest = connection
             }
         }
-        return oldest
+        return longest
     }
 }

@@ -55,12 +55,12 @@ struct InputBuffer: ~Copyable {
     /// Receives what there is; `isDrained` is set when the socket had less than there was room for.
     ///
     /// A full buffer grows up to `largestSize`; the parser's limits end a head long before.
-    mutating func receive(from socket: Int32, isDrained: inout Bool) -> Socket.Transfer {
+    mutating func receive(from transport: Transport, isDrained: inout Bool) -> Socket.Transfer {
         if start > 0 && end == memory.count { moveToFront() }
         if end == memory.count { resize(min(memory.count * 4, Self.largestSize)) }
         let room = UnsafeMutableRawBufferPointer(rebasing: memory[end...])
         guard room.count > 0 else { return .failed(0) }
-        let result = Socket.receive(socket, into: room)
+        let result = transport.receive(into: room)
         if case .bytes(let count) = result {
             end += count
             isDrained = count < room.count

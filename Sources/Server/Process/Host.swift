@@ -1,55 +1,168 @@
-// The host process: reads its configuration from the supervisor, serves, and leaves when told.
+// The threaded server: shards, sites, and what all of them share.
 // SPDX-License-Identifier: Apache-2.0
 
 import Configuration
 import Control
 import Exchange
-import ExtensionHost
 import Handlers
 import Platform
+import Synchronization
 
-/// `mortise host`, the process that accepts, parses and answers. Started by the supervisor only.
-package enum Host {
-    /// Serves until the supervisor says stop or is gone; the exit code.
-    ///
-    /// - Parameter builtInExtensionFolder: Where extensions are looked for last.
-    package static func run(builtInExtensionFolder: String) -> Int32 {
-        Thread.nameCurrent("mortise-host")
-        guard let link = try? SupervisorLink.inherited() else { return 1 }
-        guard let start = link.waitForStart() else { return 0 }
-        do throws(HostFailure) {
-            let settings = try settings(of: start, builtInExtensionFolder)
-            let host = try RunningHost(settings, listeners: start.listeners, link: link)
-            return host.run()
-        } catch {
-            link.send(.failed(reason: error.reason))
-            ErrorLog.shared.log(.error, error.reason)
-            return 1
+/// Accepts connections and answers what comes on them, until it is told to leave.
+final class Host: Sendable {
+    /// A listening socket; open as long as the process lives.
+    struct Listener: Sendable {
+        let socket: Int32
+        let address: SocketAddress
+    }
+
+    /// Gives an idle connection to a newer host, by its token and socket; false when nobody can be asked.
+    typealias Offer = @Sendable (_ token: UInt64, _ socket: Int32) -> Bool
+
+    let router: Router
+    let listeners: [Listener]
+    let accessLog: AccessLog?
+    let errorLog: ErrorLog
+    let complaints: Complaints
+    let bodyLimits: RequestBody.Limits
+    let outputLimits: ClientOutput.Limits
+    let connectionLimits: HTTP1Life.Limits
+    /// Seconds of a call that returned HSE_STATUS_PENDING.
+    let pendingTimeout: Double
+    /// What responses that wait for their clients may hold in memory, and bodies and responses in files.
+    let memoryBudget: ByteBudget
+    let spoolBudget: ByteBudget
+    private(set) nonisolated(unsafe) var shards: [Shard] = []
+    // because it is filled before the first thread starts and never changes afterwards
+    private let requestLimits: RequestLimits
+    private let leaving = Atomic<Bool>(false)
+    private let handingOver = Atomic<Bool>(false)
+    private let offer = Mutex<Offer?>(nil)
+    /// Where the supervisor sees that the host is alive.
+    let health: HealthPage?
+
+    init(
+        settings: Settings, listeners: [Int32], router: Router, errorLog: ErrorLog,
+        accessLog: AccessLog?, health: HealthPage? = nil
+    ) throws(SystemError) {
+        self.health = health
+        self.router = router
+        self.errorLog = errorLog
+        self.accessLog = accessLog
+        complaints = Complaints(errorLog)
+        let limits = settings.limits
+        let timeouts = settings.timeouts
+        memoryBudget = ByteBudget(limit: limits.buffers)
+        spoolBudget = ByteBudget(limit: limits.spool)
+        bodyLimits = RequestBody.Limits(
+            total: limits.body, memory: limits.bodyInMemory, folder: limits.temporaryFolder,
+            spool: spoolBudget)
+        outputLimits = ClientOutput.Limits(
+            memory: limits.responseBuffer, file: limits.responseFile,
+            folder: limits.temporaryFolder,
+            pace: SendPace.Limits(
+                send: timeouts.send, response: timeouts.response,
+                leastRate: Double(limits.leastRate)))
+        connectionLimits = HTTP1Life.Limits(
+            head: timeouts.head, body: timeouts.body, keepAlive: timeouts.keepAlive,
+            receive: timeouts.receive, leastRate: Double(limits.leastRate))
+        pendingTimeout = timeouts.request
+        requestLimits = RequestLimits(
+            requestLine: limits.requestLine, head: limits.head, fields: limits.fields)
+        self.listeners = listeners.map {
+            Listener(socket: $0, address: Socket.localAddress($0))
+        }
+        try makeShards(settings)
+    }
+
+    private func makeShards(_ settings: Settings) throws(SystemError) {
+        let processors = Thread.processors
+        let count = settings.threads.shards > 0 ? settings.threads.shards : (processors + 7) / 8
+        let least = settings.threads.min > 0 ? settings.threads.min : processors
+        let most = max(least, settings.threads.max)
+        for _ in 0..<count {
+            shards.append(
+                try Shard(
+                    host: self, capacity: (settings.limits.connections + count - 1) / count,
+                    threads: Shard.Threads(
+                        min: (least + count - 1) / count, max: max(1, most / count))))
         }
     }
 
-    /// The same settings the supervisor made of the same text, with what its probes have shown.
-    private static func settings(
-        of start: SupervisorLink.Start, _ builtInExtensionFolder: String
-    ) throws(HostFailure) -> Settings {
-        // The verdicts follow the text after a NUL, which no YAML holds.
-        let parts = start.text.split(
-            separator: "\0", maxSplits: 1, omittingEmptySubsequences: false)
-        let name = start.configurationName
-        let folder = name.lastIndex(of: "/").map { String(name[..<$0]) } ?? ""
-        do throws(ConfigurationErrors) {
-            var settings = try ConfigurationFile.load(
-                text: String(parts[0]), name: name, folder: folder.isEmpty ? "/" : folder,
-                builtInExtensionFolder: builtInExtensionFolder)
-            if parts.count > 1 { settings.apply(verdictText: String(parts[1])) }
-            return settings
-        } catch {
-            throw HostFailure(reason: "\(error)")
+    /// Starts the threads and listens.
+    func start() throws(SystemError) {
+        CoarseClock.tick()
+        for shard in shards {
+            try shard.listen()
+            try shard.start()
+        }
+        try Thread.start(named: "mortise clock") { [self] in
+            var clock = Clock(host: self)
+            clock.run()
         }
     }
-}
 
-/// Why a host cannot serve.
-struct HostFailure: Error {
-    let reason: String
+    func makeWorkingSet() -> WorkingSet {
+        WorkingSet(limits: requestLimits, errorLog: errorLog)
+    }
+
+    func logAccess(_ exchange: Exchange) {
+        guard let accessLog else { return }
+        let refused = exchange.refused
+        accessLog.append(exchange, refused: refused.span)
+    }
+
+    /// The number of open connections.
+    var connectionCount: Int {
+        var count = 0
+        for shard in shards { count += shard.connections.count }
+        return count
+    }
+
+    // MARK: Leaving
+
+    /// Whether the host finishes what it has and takes nothing new.
+    var isLeaving: Bool { leaving.load(ordering: .relaxed) }
+    /// Whether idle connections go to a newer host.
+    var handsOver: Bool { handingOver.load(ordering: .relaxed) }
+
+    /// Accepts nothing more. Idle connections are offered to a newer host, or closed when there is none.
+    func leave(offering offer: Offer?) {
+        for shard in shards { shard.stopListening() }
+        self.offer.withLock { $0 = offer }
+        handingOver.store(offer != nil, ordering: .sequentiallyConsistent)
+        leaving.store(true, ordering: .sequentiallyConsistent)
+        wakeIdle()
+    }
+
+    /// Tells every idle connection that the host leaves.
+    func wakeIdle() {
+        for shard in shards {
+            shard.connections.forEach {
+                if $0.isIdle.load(ordering: .relaxed) { shard.wake($0, .leaving) }
+            }
+        }
+    }
+
+    /// The connection has left its poller; the answer comes by `Connection.offerWasAnswered`.
+    func offer(_ connection: Connection) {
+        let offer = offer.withLock { $0 }
+        if offer?(connection.token, connection.transport.descriptor) != true {
+            connection.offerWasAnswered(accepted: false)
+        }
+    }
+
+    /// The newer host has taken the connection of that token, or has not.
+    func offerWasAnswered(_ token: UInt64, accepted: Bool, shard: Int) {
+        shards[shard].connections.connection(token)?.offerWasAnswered(accepted: accepted)
+    }
+
+    /// Takes in a connection of an older host; false when there is no room.
+    func adopt(_ socket: Int32) -> Bool {
+        var emptiest = shards[0]
+        for shard in shards where shard.connections.count < emptiest.connections.count {
+            emptiest = shard
+        }
+        return emptiest.adopt(socket)
+    }
 }

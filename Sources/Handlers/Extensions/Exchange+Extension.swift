@@ -10,49 +10,36 @@ extension Exchange: ExtensionExchange {
 
     package func readBody(into room: UnsafeMutableRawBufferPointer) -> Int { body.read(into: room) }
 
-    /// Whether the client still has its side open (man 2 poll, POLLRDHUP).
-    package var isConnected: Bool {
-        guard !isBroken else { return false }
-        let ready = Socket.wait(socket, for: .peerClosed, milliseconds: 0)
-        return ready.isDisjoint(with: [.peerClosed, .hangUp, .error])
-    }
+    package var isConnected: Bool { response.isConnected }
 
-    package var keepsConnection: Bool { request.keepsAlive && keepsConnectionAfter }
+    package var keepsConnection: Bool { request.keepsAlive && !framing.hasOverrun }
 
     package var isInProcess: Bool { route.poolName == nil }
 
-    package func appendLog(_ bytes: UnsafeRawBufferPointer) {
-        let room = max(0, 4096 - logNote.count)
-        logNote.append(contentsOf: bytes.prefix(room))
-    }
-
-    package func noteStatus(_ status: Int) { notedStatus = status }
-
-    /// Ends a pending exchange: its connection goes on, on a thread of the pool.
-    package func complete() { owner?.schedule(self) }
+    /// Ends a pending exchange: it goes on, on a thread of its shard.
+    package func complete() { resume() }
 }
 
 extension Exchange: MetaVariableSource {
     package func append(_ variable: MetaVariable, to bytes: inout [UInt8]) -> Bool {
         switch variable {
         case .remoteAddress: remote.appendHost(to: &bytes)
-        case .remotePort: appendDecimal(UInt64(remote.port), to: &bytes)
+        case .remotePort: bytes.append(decimal: UInt64(remote.port))
         case .localAddress: local.appendHost(to: &bytes)
-        case .localPort: appendDecimal(UInt64(local.port), to: &bytes)
+        case .localPort: bytes.append(decimal: UInt64(local.port))
         case .secure: return false
         case .siteName: bytes.append(contentsOf: (route.site?.name ?? "").utf8)
-        case .siteNumber: appendDecimal(UInt64(clamping: route.site?.number ?? 1), to: &bytes)
+        case .siteNumber: bytes.append(decimal: UInt64(clamping: route.site?.number ?? 1))
         case .documentRoot: return append(route.site?.documentRoot, to: &bytes)
-        case .scriptName: route.scriptName.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
-        case .pathInfo: route.pathInfo.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
+        case .scriptName: _ = append(route.scriptName, to: &bytes)
+        case .pathInfo: _ = append(route.pathInfo, to: &bytes)
         case .pathTranslated:
             guard !route.pathInfo.isEmpty, append(route.site?.documentRoot, to: &bytes) else {
                 return false
             }
-            route.pathInfo.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
+            return append(route.pathInfo, to: &bytes)
         case .scriptFilename:
-            guard !route.scriptFilename.isEmpty else { return false }
-            route.scriptFilename.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }
+            return append(route.scriptFilename, to: &bytes)
         case .poolName:
             guard let name = route.poolName else { return false }
             bytes.append(contentsOf: name.utf8)
@@ -60,6 +47,7 @@ extension Exchange: MetaVariableSource {
         return true
     }
 
+    /// False when there is nothing to append.
     private func append(_ path: [UInt8]?, to bytes: inout [UInt8]) -> Bool {
         guard let path, !path.isEmpty else { return false }
         path.withUnsafeBufferPointer { bytes.append(contentsOf: $0) }

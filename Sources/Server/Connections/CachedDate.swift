@@ -7,15 +7,13 @@ import Platform
 /// The current date as a field value (RFC 9110 §5.6.7), remembered until the second changes.
 struct CachedDate {
     private var second: Int64 = -1
-    private var text: [UInt8] = []
+    private(set) var text: [UInt8] = []
 
-    mutating func append(to bytes: inout [UInt8]) {
+    mutating func update() {
         let now = CoarseClock.wallSeconds
-        if now != second {
-            second = now
-            text.removeAll(keepingCapacity: true)
-            HTTPDate.append(now, to: &text)
-        }
-        bytes.append(text.span)
+        guard now != second else { return }
+        second = now
+        text.removeAll(keepingCapacity: true)
+        HTTPDate.append(now, to: &text)
     }
 }

@@ -1,0 +1,38 @@
+// What looks at an exchange before its handler does.
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a rule says of an exchange.
+package enum Verdict: Sendable {
+    case allow
+    /// The rule has answered it.
+    case answered
+}
+
+/// Looks at an exchange whose head is complete and whose site is known. Any thread calls.
+package protocol Rule: AnyObject, Sendable {
+    func check(_ exchange: Exchange) -> Verdict
+}
+
+/// The rules of a site, in order.
+///
+/// A chain of constants: going along it counts no reference.
+package final class RuleChain: Sendable {
+    private let rule: any Rule
+    private let next: RuleChain?
+
+    /// Nil without rules.
+    package convenience init?(_ rules: [any Rule]) { self.init(rules[...]) }
+
+    private init?(_ rules: ArraySlice<any Rule>) {
+        guard let first = rules.first else { return nil }
+        rule = first
+        next = RuleChain(rules.dropFirst())
+    }
+
+    /// The first verdict that does not let the exchange pass.
+    package func check(_ exchange: Exchange) -> Verdict {
+        guard case .allow = rule.check(exchange) else { return .answered }
+        guard let next else { return .allow }
+        return next.check(exchange)
+    }
+}

@@ -1,0 +1,191 @@
+// The host process: reads its configuration from the supervisor, serves, and leaves when told.
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Control
+import ExtensionHost
+import Handlers
+import Platform
+
+/// `mortise host`, the process that accepts, parses and answers. Started by the supervisor only.
+///
+/// Reads the supervisor's messages on the process's first thread; the shards' threads do the rest.
+package final class HostProcess {
+    private let link: SupervisorLink
+    private let host: Host
+    private let table: HandlerTable
+    private let log = ErrorLog.shared
+
+    /// Serves until the supervisor says stop or is gone; the exit code.
+    ///
+    /// - Parameter builtInExtensionFolder: Where extensions are looked for last.
+    package static func run(builtInExtensionFolder: String) -> Int32 {
+        Thread.nameCurrent("mortise-host")
+        guard let link = try? SupervisorLink.inherited() else { return 1 }
+        guard let start = link.waitForStart() else { return 0 }
+        do throws(HostFailure) {
+            let settings = try settings(of: start, builtInExtensionFolder)
+            return try HostProcess(settings, listeners: start.listeners, link: link).run()
+        } catch {
+            link.send(.failed(reason: error.reason))
+            ErrorLog.shared.log(.error, error.reason)
+            return 1
+        }
+    }
+
+    /// The same settings the supervisor made of the same text, with what its probes have shown.
+    private static func settings(
+        of start: SupervisorLink.Start, _ builtInExtensionFolder: String
+    ) throws(HostFailure) -> Settings {
+        // The verdicts follow the text after a NUL, which no YAML holds.
+        let parts = start.text.split(
+            separator: "\0", maxSplits: 1, omittingEmptySubsequences: false)
+        let name = start.configurationName
+        let folder = name.lastIndex(of: "/").map { String(name[..<$0]) } ?? ""
+        do throws(ConfigurationErrors) {
+            var settings = try ConfigurationFile.load(
+                text: String(parts[0]), name: name, folder: folder.isEmpty ? "/" : folder,
+                builtInExtensionFolder: builtInExtensionFolder)
+            if parts.count > 1 { settings.apply(verdictText: String(parts[1])) }
+            return settings
+        } catch {
+            throw HostFailure(reason: "\(error)")
+        }
+    }
+
+    private init(
+        _ settings: Settings, listeners: [Int32], link: SupervisorLink
+    ) throws(HostFailure) {
+        self.link = link
+        log.open(path: settings.logs.error, process: "host")
+        Signal.ignore(.pipe)
+        do throws(SystemError) {
+            let accessLog = try settings.logs.access.map { (path) throws(SystemError) in
+                try AccessLog(path: path)
+            }
+            table = HandlerTable(settings, link: link)
+            host = try Host(
+                settings: settings, listeners: listeners, router: table.router, errorLog: log,
+                accessLog: accessLog)
+            try host.start()
+            try Housekeeping(host: host, pools: table.pools).start()
+        } catch {
+            throw HostFailure(reason: "the host cannot start: \(error)")
+        }
+    }
+
+    private func run() -> Int32 {
+        link.send(.ready)
+        while let received = link.receive() {
+            handle(received.message, received.descriptors)
+        }
+        // The supervisor is gone: nobody could start workers or stop us. Nothing outlives it.
+        Exit.now(1)
+    }
+
+    private func handle(_ message: SupervisorMessage, _ descriptors: [Int32]) {
+        switch message {
+        case .worker(let pool, let id, let pid):
+            guard let socket = descriptors.first else { return }
+            let worker = WorkerConnection(
+                id: id, pid: pid, pool: pool, socket: Descriptor(owning: socket))
+            table.pools[pool].granted(worker)
+        case .noWorker(let pool, let reason, let seconds):
+            table.pools[pool].denied(reason: reason, retryAfter: seconds)
+        case .returnWorker(let pool): table.pools[pool].giveBack()
+        case .workerEnded(let id, _):
+            for pool in table.pools { pool.workerEnded(id) }
+        case .scriptFailed, .scriptEnded:
+            table.scripts.note(message)
+        case .handOver:
+            guard let socket = descriptors.first else { return }
+            let newer = MessageSocket(Descriptor(owning: socket))
+            leave { [host] token, socket in
+                do throws(SystemError) {
+                    try newer.send([0], descriptors: [socket])
+                    host.offerWasAnswered(token, accepted: true, shard: 0)
+                    return true
+                } catch {
+                    return false
+                }
+            }
+        case .takeOver:
+            if let socket = descriptors.first {
+                takeOver(MessageSocket(Descriptor(owning: socket)))
+            }
+        case .drain: leave(offering: nil)
+        case .reopenLogs:
+            log.reopen()
+            host.accessLog?.reopen()
+        case .start:
+            for descriptor in descriptors { closeDescriptor(descriptor) }
+        }
+    }
+
+    // MARK: Leaving
+
+    /// Accepts nothing more, waits on a thread of its own for what is in flight, and leaves.
+    private func leave(offering offer: Host.Offer?) {
+        guard !host.isLeaving else { return }
+        host.leave(offering: offer)
+        for pool in table.pools { pool.drain() }
+        let departure = Departure(host: host, table: table, link: link)
+        do throws(SystemError) {
+            try Thread.start(named: "mortise leaving") { departure.run() }
+        } catch {
+            log.log(.error, "the host cannot wait for its requests: \(error); leaving at once")
+            Exit.now(1)
+        }
+    }
+
+    /// Takes the idle connections of an older host in, on a thread of its own, until that host is gone.
+    private func takeOver(_ older: MessageSocket) {
+        let host = host
+        do throws(SystemError) {
+            try Thread.start(named: "mortise takeover") {
+                while let message = try? older.receive(wait: true), !message.descriptors.isEmpty {
+                    for socket in message.descriptors where !host.adopt(socket) {
+                        closeDescriptor(socket)
+                    }
+                }
+            }
+        } catch {
+            log.log(.error, "cannot take connections over: \(error)")
+        }
+    }
+}
+
+/// Why a host cannot serve.
+struct HostFailure: Error {
+    let reason: String
+}
+
+/// What a leaving host waits for before its process ends.
+private struct Departure: Sendable {
+    let host: Host
+    let table: HandlerTable
+    let link: SupervisorLink
+
+    func run() {
+        while host.connectionCount > 0 {
+            Thread.sleep(milliseconds: 10)
+            host.wakeIdle()
+        }
+        for pool in table.pools { pool.drain() }
+        terminateExtensions()
+        host.accessLog?.flush()
+        link.send(.drained)
+        Exit.now(0)
+    }
+
+    /// No request is outstanding. An extension that takes more than 5 s is left.
+    private func terminateExtensions() {
+        try? Thread.start(named: "mortise exit") {
+            Thread.sleep(milliseconds: 5000)
+            ErrorLog.shared.log(
+                .warning, "TerminateExtension did not return within 5 s; leaving without it")
+            Exit.now(0)
+        }
+        for library in table.extensions { library.terminate() }
+    }
+}

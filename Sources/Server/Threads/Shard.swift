@@ -1,0 +1,342 @@
+// A small server: a poller, a run queue, timers, spare buffers, and the threads that serve them.
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Handlers
+import Platform
+import Synchronization
+
+/// One part of a host's connections with the threads that serve them. A connection stays on its shard; a
+/// listener is in the pollers of all.
+final class Shard: Sendable {
+    let host: Host
+    let poller: Poller
+    let queue = RunQueue()
+    let spares: WorkingSetCache
+    let connections: ConnectionTable
+    /// Writers that wait for slow clients; never more than half of the threads.
+    let waitingWriters = Atomic<Int>(0)
+    private let threads = Mutex<[ShardThread]>([])
+    private let threadCount: Threads
+    /// Wakes a thread that sleeps for something in the queue.
+    private let wakeUp: EventCounter
+    /// The clock's own event: see `GrowthRule`.
+    private let probe: EventCounter
+    private let probeSent = Atomic<Int64>(0)
+    /// Threads in the poller, and of the ones that may start handlers.
+    private let sleepers = Atomic<Int>(0)
+    private let handlerSleepers = Atomic<Int>(0)
+    /// Wake-ups that were sent and have not arrived.
+    private let wakeUps = Atomic<Int>(0)
+    /// Timers to be filed anew.
+    private let posted = Mutex<[Int32]>([])
+    /// Accepting has stopped for want of slots or descriptors.
+    private let isAcceptPaused = Atomic<Bool>(false)
+
+    struct Threads: Sendable {
+        /// That stay.
+        var min: Int
+        /// That may run handlers.
+        var max: Int
+    }
+
+    private enum Token {
+        /// The highest bits tell what a token names.
+        static let listener: UInt64 = 1 << 31
+        static let special: UInt64 = 1 << 30
+        static let wakeUp = special
+        static let probe = special | 1
+    }
+
+    init(host: Host, capacity: Int, threads: Threads) throws(SystemError) {
+        self.host = host
+        threadCount = threads
+        poller = try Poller()
+        wakeUp = try EventCounter()
+        probe = try EventCounter()
+        connections = ConnectionTable(capacity: capacity)
+        spares = WorkingSetCache { host.makeWorkingSet() }
+        try poller.add(wakeUp.descriptor.number, [.readable, .edge], token: Token.wakeUp)
+        try poller.add(probe.descriptor.number, [.readable, .edge], token: Token.probe)
+    }
+
+    // MARK: Events
+
+    func listen() throws(SystemError) {
+        for index in host.listeners.indices {
+            try poller.add(
+                host.listeners[index].socket, [.readable, .edge, .exclusive],
+                token: Token.listener | UInt64(index))
+        }
+    }
+
+    /// Takes no more connections. Those that were announced to this shard alone are not left in the queue.
+    func stopListening() {
+        for index in host.listeners.indices {
+            accept(index)
+            try? poller.remove(host.listeners[index].socket)
+            accept(index)
+        }
+    }
+
+    func dispatch(_ token: UInt64, _ events: Poller.Events, on thread: ShardThread) {
+        if token & Token.listener != 0 { return accept(Int(token & ~Token.listener)) }
+        if token & Token.special != 0 { return takeSpecial(token) }
+        connections.dispatch(token, events, on: thread)
+    }
+
+    private func takeSpecial(_ token: UInt64) {
+        if token == Token.probe {
+            _ = probe.take()
+            probeSent.store(0, ordering: .relaxed)
+        } else {
+            wakeUps.subtract(
+                Int(truncatingIfNeeded: wakeUp.take()), ordering: .sequentiallyConsistent)
+        }
+    }
+
+    // MARK: Waking
+
+    /// Something that has no socket event is to run: on the calling thread when that is one of this shard's
+    /// and has nothing else to run next, else on the first that is free.
+    func wake(_ item: Schedulable, _ causes: Schedulable.Causes) {
+        guard item.wake(causes) else { return }
+        let isTaken = ShardThread.current?._withUnsafeGuaranteedRef { thread in
+            thread.shard === self && thread.runNext(item)
+        }
+        if isTaken == true { return }
+        enqueue(.passUnretained(item), waitsForHandler: false)
+    }
+
+    /// Puts something into the queue that is `queued` already.
+    func enqueue(_ item: Unmanaged<Schedulable>, waitsForHandler: Bool) {
+        item._withUnsafeGuaranteedRef { queue.append($0, waitsForHandler: waitsForHandler) }
+        // Whoever is about to sleep has either counted itself by now or sees the queue.
+        let count =
+            waitsForHandler
+            ? handlerSleepers.load(ordering: .sequentiallyConsistent)
+            : sleepers.load(ordering: .sequentiallyConsistent)
+        if count > wakeUps.load(ordering: .sequentiallyConsistent) { signal() }
+    }
+
+    private func signal() {
+        wakeUps.add(1, ordering: .sequentiallyConsistent)
+        wakeUp.signal()
+    }
+
+    var hasSleepers: Bool { sleepers.load(ordering: .relaxed) > 0 }
+
+    /// False: there is something to run first.
+    func beginSleep(startsHandlers: Bool) -> Bool {
+        sleepers.add(1, ordering: .sequentiallyConsistent)
+        if startsHandlers { handlerSleepers.add(1, ordering: .sequentiallyConsistent) }
+        guard startsHandlers, !queue.isEmpty else { return true }
+        endSleep(startsHandlers: startsHandlers)
+        return false
+    }
+
+    func endSleep(startsHandlers: Bool) {
+        sleepers.subtract(1, ordering: .sequentiallyConsistent)
+        if startsHandlers { handlerSleepers.subtract(1, ordering: .sequentiallyConsistent) }
+    }
+
+    // MARK: Timers
+
+    /// Sets when the clock is to run it; called when its turn ends. A deadline that only moves a little
+    /// further is left as it is: who runs too early looks at its own time.
+    func arm(_ item: Schedulable, at deadline: Instant) {
+        let old = item.deadline.load(ordering: .relaxed)
+        let new = deadline.nanoseconds
+        if new == old || new > old && new &- old < 100_000_000 { return }
+        _ = item.deadline.exchange(new, ordering: .sequentiallyConsistent)
+        guard new < item.filed.load(ordering: .sequentiallyConsistent),
+            !item.isPosted.exchange(true, ordering: .sequentiallyConsistent)
+        else { return }
+        posted.withLock { $0.append(Int32(truncatingIfNeeded: item.number)) }
+    }
+
+    /// [clock]
+    func takePosted() -> [Int32] {
+        posted.withLock { posted in
+            guard !posted.isEmpty else { return [] }
+            let all = posted
+            posted.removeAll(keepingCapacity: true)
+            return all
+        }
+    }
+
+    // MARK: Threads
+
+    /// At most half of the threads wait for slow clients.
+    var mostWaitingWriters: Int { max(1, threadCount.max / 2) }
+
+    func start() throws(SystemError) {
+        for _ in 0..<threadCount.min { try addThread(.permanent) }
+    }
+
+    var count: Int { threads.withLock { $0.count } }
+
+    /// [clock] How long the oldest ready work has waited, in seconds; 0 while a thread sleeps.
+    func waited(at now: Instant) -> Double {
+        let since = probeSent.load(ordering: .relaxed)
+        let probed = since == 0 ? 0 : now.seconds(since: Instant(nanoseconds: since))
+        let queued = queue.oldest.map { now.seconds(since: $0) } ?? 0
+        if handlerSleepers.load(ordering: .relaxed) > 0 {
+            // A wake-up that got lost between two threads: sent again.
+            if queued > GrowthRule.patience { signal() }
+            return 0
+        }
+        if since == 0 {
+            probeSent.store(now.nanoseconds, ordering: .relaxed)
+            probe.signal()
+        }
+        return max(probed, queued)
+    }
+
+    /// [clock] Gives what a thread has taken and not begun to the others, if it has been in somebody
+    /// else's code since the last look. Also counts the threads, for `GrowthRule`.
+    func reclaimBatches() -> (running: Int, hasReserve: Bool, progress: UInt64) {
+        let all = threads.withLock { threads -> [ShardThread] in
+            threads.removeAll { $0.hasLeft.load(ordering: .acquiring) }
+            return threads
+        }
+        var running = 0
+        var hasReserve = false
+        var total: UInt64 = 0
+        for thread in all {
+            if thread.startsHandlers { running += 1 } else { hasReserve = true }
+            let progress = thread.progress.load(ordering: .relaxed)
+            total &+= progress
+            if progress == thread.lastProgress {
+                while let event = thread.batch.next() { reclaim(event) }
+                flushOutput(of: thread)
+            }
+            thread.lastProgress = progress
+        }
+        return (running, hasReserve, total)
+    }
+
+    /// What a handler has written before it began to think is sent by another thread.
+    private func flushOutput(of thread: ShardThread) {
+        let slot = thread.handling.load(ordering: .relaxed)
+        guard slot >= 0 else { return }
+        connections.timer(Int32(truncatingIfNeeded: slot) << 1 | 1)._withUnsafeGuaranteedRef {
+            wake($0, .flush)
+        }
+    }
+
+    /// An event goes to the threads that are free: by the queue when it is a connection's.
+    private func reclaim(_ event: Poller.Event) {
+        if event.token & Token.listener != 0 { return accept(Int(event.token & ~Token.listener)) }
+        if event.token & Token.special != 0 { return takeSpecial(event.token) }
+        connections.requeue(event.token, event.events, on: self)
+    }
+
+    /// [clock] Adds so many threads; when there may be no more, one that only reads for the others.
+    func grow(by count: Int, running: Int, hasReserve: Bool) {
+        do throws(SystemError) {
+            for _ in 0..<count { try addThread(.temporary) }
+            if count == 0, running >= threadCount.max, !hasReserve { try addThread(.reserve) }
+        } catch {
+            host.complaints.log(
+                "threads", .error,
+                "cannot start another thread: \(error); requests wait for the threads there are")
+        }
+    }
+
+    func room(for running: Int) -> Int { max(0, threadCount.max - running) }
+
+    private func addThread(_ kind: ShardThread.Kind) throws(SystemError) {
+        let thread = ShardThread(shard: self, kind: kind)
+        let number = threads.withLock { threads in
+            threads.append(thread)
+            return threads.count
+        }
+        do throws(SystemError) {
+            let name = kind == .reserve ? "mortise reserve" : "mortise \(number)"
+            try Thread.start(named: name, stackSize: 1 << 20) { thread.run() }
+        } catch {
+            thread.hasLeft.store(true, ordering: .releasing)
+            throw error
+        }
+    }
+
+    // MARK: Accepting
+
+    private func accept(_ index: Int) {
+        let listener = host.listeners[index]
+        while !host.isLeaving {
+            guard let connection = connections.take(for: self) ?? makeRoom() else {
+                return pauseAccepting(
+                    "all \(connections.capacity) connections of limits.connections are in use")
+            }
+            do throws(SystemError) {
+                guard let (socket, peer) = try Socket.accept(listener.socket) else {
+                    return connections.give(connection)
+                }
+                open(connection, socket, peer: peer, local: listener.address)
+            } catch {
+                connections.give(connection)
+                // EMFILE, ENFILE, ENOBUFS, ENOMEM: the client stays in the queue (man 2 accept).
+                return pauseAccepting(
+                    "\(error); raise the limit on open files or lower limits.connections")
+            }
+        }
+    }
+
+    /// Takes in a connection of an older host; false when there is no room.
+    func adopt(_ socket: Int32) -> Bool {
+        guard !host.isLeaving, let connection = connections.take(for: self) ?? makeRoom() else {
+            return false
+        }
+        open(
+            connection, socket, peer: Socket.peerAddress(socket), local: Socket.localAddress(socket)
+        )
+        return true
+    }
+
+    private func open(
+        _ connection: Connection, _ socket: Int32, peer: SocketAddress, local: SocketAddress
+    ) {
+        if case .unix = local {} else { Socket.setNoDelay(socket) }
+        connection.open(socket, peer: peer, local: local)
+        do throws(SystemError) {
+            try poller.add(socket, Connection.events, token: connection.token)
+        } catch {
+            host.complaints.log(
+                "watch", .error, "cannot watch a connection: \(error); it is closed")
+            wake(connection, .close)
+        }
+    }
+
+    /// All slots are taken: the connection that has been idle the longest makes room.
+    private func makeRoom() -> Connection? {
+        while let oldest = connections.longestIdle() {
+            if oldest.closeIfIdle() { return connections.take(for: self) }
+        }
+        return nil
+    }
+
+    /// Newcomers stay in the listener's queue until a slot is free, or the clock tries again.
+    private func pauseAccepting(_ reason: String) {
+        isAcceptPaused.store(true, ordering: .sequentiallyConsistent)
+        host.complaints.log("accept", .warning, "no new connections for now: \(reason)")
+        // A slot may have become free between the look and the mark.
+        if connections.hasRoom { resumeAccepting() }
+    }
+
+    /// A slot is free, or some time has passed.
+    func resumeAccepting() {
+        guard isAcceptPaused.load(ordering: .relaxed),
+            isAcceptPaused.exchange(false, ordering: .sequentiallyConsistent)
+        else { return }
+        // Not here: whoever has closed a connection has other things to do. The poller tells it anew to a
+        // socket that is added (man 2 epoll_ctl: what is exclusive cannot be modified).
+        for index in host.listeners.indices {
+            try? poller.remove(host.listeners[index].socket)
+            try? poller.add(
+                host.listeners[index].socket, [.readable, .edge, .exclusive],
+                token: Token.listener | UInt64(index))
+        }
+    }
+}

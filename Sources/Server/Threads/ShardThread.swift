@@ -1,0 +1,149 @@
+// One thread of a shard: waits for an event, and carries it from readiness to answer.
+// SPDX-License-Identifier: Apache-2.0
+
+import Platform
+import Synchronization
+
+/// A thread's own things. Only the thread uses them, but for the atomics and the batch.
+final class ShardThread: @unchecked Sendable {
+    // because all but atomics, constants and the batch, which is made for it, belongs to one thread
+
+    enum Kind {
+        /// Stays as long as the shard.
+        case permanent
+        /// Leaves when it has had nothing to do.
+        case temporary
+        /// Reads, frames and sends what the others wait for while all of them are blocked; starts nothing
+        /// that may block.
+        case reserve
+    }
+
+    let shard: Shard
+    let kind: Kind
+    /// [any] Counts what it has begun: one whose count stands still is in somebody else's code.
+    let progress = Atomic<UInt64>(0)
+    /// [any] Events taken from the poller together.
+    let batch = EventBatch()
+    /// [any] The slot of the connection whose handler it runs; -1 = none.
+    let handling = Atomic<Int>(-1)
+    /// [clock] The count at its last look.
+    var lastProgress: UInt64 = 0
+    /// [any] True once it has left.
+    let hasLeft = Atomic<Bool>(false)
+    /// What this thread has woken and runs next, unless it may be blocked before.
+    private var next: Unmanaged<Schedulable>?
+    /// Events to come that are taken one by one, because the last one waited for another process.
+    private var single = 0
+    private var spare: WorkingSet?
+
+    /// Milliseconds without work after which a temporary thread leaves.
+    private static let idleMilliseconds: Int32 = 10_000
+    /// What it runs from the queue before it looks for events again.
+    private static let queueBudget = 8
+
+    init(shard: Shard, kind: Kind) {
+        self.shard = shard
+        self.kind = kind
+    }
+
+    /// The thread of a shard that calls; nil on other threads.
+    static var current: Unmanaged<ShardThread>? {
+        Thread.object.map { Unmanaged.fromOpaque($0) }
+    }
+
+    var startsHandlers: Bool { kind != .reserve }
+
+    func run() {
+        Thread.object = Unmanaged.passUnretained(self).toOpaque()
+        while true {
+            if let item = takeNext() {
+                start(item)
+            } else if let event = batch.next() {
+                countProgress()
+                shard.dispatch(event.token, event.events, on: self)
+            } else if !runQueued() && !waitForEvents(milliseconds: patience) {
+                if kind != .permanent { break }
+            }
+        }
+        if let spare { shard.spares.give(spare) }
+        spare = nil
+        hasLeft.store(true, ordering: .releasing)
+    }
+
+    private var patience: Int32 { kind == .permanent ? -1 : Self.idleMilliseconds }
+
+    /// Runs some of the queue, then takes what events there are without waiting. False: nothing is queued.
+    private func runQueued() -> Bool {
+        guard let first = shard.queue.popFirst(startsHandlers: startsHandlers) else { return false }
+        start(first)
+        var budget = Self.queueBudget
+        while budget > 0, next == nil,
+            let item = shard.queue.popFirst(startsHandlers: startsHandlers)
+        {
+            start(item)
+            budget -= 1
+        }
+        _ = fillBatch(milliseconds: 0)
+        return true
+    }
+
+    private func start(_ item: Unmanaged<Schedulable>) {
+        countProgress()
+        item._withUnsafeGuaranteedRef { $0.run($0.begin(), on: self) }
+    }
+
+    private func countProgress() {
+        progress.store(progress.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
+    }
+
+    /// False after the time-out.
+    private func waitForEvents(milliseconds: Int32) -> Bool {
+        single = max(0, single - 1)
+        guard shard.beginSleep(startsHandlers: startsHandlers) else { return true }
+        let hasEvents = fillBatch(milliseconds: milliseconds)
+        shard.endSleep(startsHandlers: startsHandlers)
+        return hasEvents
+    }
+
+    private func fillBatch(milliseconds: Int32) -> Bool {
+        // While others sleep, each event is somebody's to begin at once.
+        let most = single == 0 && !shard.hasSleepers ? EventBatch.capacity : 1
+        return batch.fill(from: shard.poller, most: most, milliseconds: milliseconds)
+    }
+
+    // MARK: What it has taken
+
+    /// Before the thread may be blocked: what it has taken can be taken by others.
+    func mayBlock() {
+        single = 64
+        if let item = next {
+            next = nil
+            shard.enqueue(item, waitsForHandler: false)
+        }
+    }
+
+    /// Runs it after what it does now, if it has nothing else to run then. The item is `queued`.
+    func runNext(_ item: Schedulable) -> Bool {
+        guard next == nil, startsHandlers else { return false }
+        next = .passUnretained(item)
+        return true
+    }
+
+    var hasNext: Bool { next != nil }
+
+    private func takeNext() -> Unmanaged<Schedulable>? {
+        guard let item = next else { return nil }
+        next = nil
+        return item
+    }
+
+    func takeWorkingSet() -> WorkingSet {
+        guard let set = spare else { return shard.spares.take() }
+        spare = nil
+        return set
+    }
+
+    func give(_ set: WorkingSet) {
+        if spare == nil { spare = set } else { shard.spares.give(set) }
+    }
+}
