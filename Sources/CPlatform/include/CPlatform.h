@@ -67,3 +67,10 @@ int cplatform_processors(void);
 
 /// gettid(2).
 int cplatform_thread(void);
+
+/// Sleeps while `*word` is `seen`, until a wake or the deadline: nanoseconds on the monotonic clock, at
+/// least 0, INT64_MAX = none. 0 = the deadline has passed; 1 = anything else: look at the word again.
+int cplatform_futex_wait(const uint32_t *word, uint32_t seen, int64_t deadline);
+
+/// Wakes every thread of this process that sleeps on the word.
+void cplatform_futex_wake_all(const uint32_t *word);
