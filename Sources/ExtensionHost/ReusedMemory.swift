@@ -1,33 +1,33 @@
-// The memory a control block points into.
+// Memory that extensions see, one request after the other.
 // SPDX-License-Identifier: Apache-2.0
 
-/// Strings and preloaded body of one slot's calls, one after the other.
+/// A run of bytes that is written anew for each request, and in which nothing of an earlier one is left:
+/// whatever lies behind the bytes in use is zero.
 ///
-/// Never freed: an extension that reads a string after its request has ended reads something stale, and
-/// touches nothing that became somebody else's. Growing doubles, so what is left behind stays smaller
+/// Never freed: an extension that reads it after its request has ended reads something stale, and touches
+/// nothing that became another part of the program. Growing doubles, so what is left behind stays smaller
 /// than what is in use.
-struct CallMemory {
-    /// The most of a body that lpbData holds: the default of UploadReadAheadSize.
-    static let preloadSize = 48 * 1024
+struct ReusedMemory {
+    private var start: UnsafeMutableRawPointer?
+    private var size = 0
+    private var used = 0
 
-    private var strings: UnsafeMutablePointer<CChar>?
-    private var stringsSize = 0
-    private var body: UnsafeMutableRawPointer?
-
-    mutating func copyStrings(_ bytes: [UInt8]) -> UnsafeMutablePointer<CChar> {
-        if stringsSize < bytes.count || strings == nil {
-            stringsSize = max(1024, stringsSize * 2, bytes.count)
-            strings = .allocate(capacity: stringsSize)
+    /// At least so many bytes. Only `use` says how many of them were written.
+    mutating func room(_ count: Int) -> UnsafeMutableRawBufferPointer {
+        if size < count || start == nil {
+            size = max(256, size * 2, count)
+            start = .allocate(byteCount: size, alignment: 16)
+            start.unsafelyUnwrapped.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+            used = 0
         }
-        bytes.withUnsafeBytes {
-            UnsafeMutableRawPointer(strings!).copyMemory(from: $0.baseAddress!, byteCount: $0.count)
-        }
-        return strings!
+        return UnsafeMutableRawBufferPointer(start: start, count: size)
     }
 
-    /// Room for the preloaded body and the NUL behind it.
-    mutating func preload() -> UnsafeMutableRawBufferPointer {
-        if body == nil { body = .allocate(byteCount: Self.preloadSize + 1, alignment: 16) }
-        return UnsafeMutableRawBufferPointer(start: body, count: Self.preloadSize + 1)
+    /// The first bytes of `room` are written; clears what an earlier request wrote behind them.
+    mutating func use(_ count: Int) {
+        if count < used, let start {
+            (start + count).initializeMemory(as: UInt8.self, repeating: 0, count: used - count)
+        }
+        used = count
     }
 }
