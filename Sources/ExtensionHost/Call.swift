@@ -1,125 +1,50 @@
-// One call of an extension: its exchange, and what of the answer has been said so far.
+// One call of an extension: its exchange, and the functions of the control block on it.
 // SPDX-License-Identifier: Apache-2.0
 
 import CISAPI
 internal import Exchange
+import Platform
 
-/// The state behind a control block. Its memory is reused by the slot's later calls.
-struct Call: @unchecked Sendable {
-    // because it lives inside its slot's lock: one thread at a time reaches it.
-    enum Phase { case free, running, pending }
+/// What a call needs while it lasts; the memory is reused by later calls. Who has the call's turn has it all.
+/// The results of the functions are ERROR_ numbers.
+struct Call {
+    private var exchange: (any ExtensionExchange)?
+    private var response = ExtensionResponse()
+    private var text = ServerText()
+    private var preload = Preload()
 
-    /// How far the answer is.
-    enum Stage {
-        /// Nothing was said.
-        case none
-        /// `held` begins a head that is not complete: sent by a header call without its blank line.
-        case continued
-        /// `held` is what WriteClient brought before any header call: perhaps a head.
-        case inBand
-        /// The head is sent.
-        case body
-    }
-
-    var phase = Phase.free
-    var isDone = false
-    var doneStatus = UInt32(HSE_STATUS_SUCCESS)
-    var exchange: (any ExtensionExchange)?
-    var stage = Stage.none
-    var head = ResponseHead()
-    /// What `head` was made of; while it is not empty, `head` still is the last call's.
-    var lastHead = HeadSource()
-    var held: [UInt8] = []
-    /// Takes the extension's own chunk encoding off.
-    var decoder: ChunkedDecoder?
-    /// The answer cannot be completed: why, for the error log.
-    var broken: String?
-    var scratch: [UInt8] = []
-    var path: [UInt8] = []
-    private var memory = CallMemory()
-
+    /// Fills in what the control block says of the request.
     mutating func begin(
         _ exchange: any ExtensionExchange, _ block: UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>,
-        _ handle: HCONN?
+        _ strings: inout ReusedMemory
     ) {
-        phase = .running
-        isDone = false
         self.exchange = exchange
-        stage = .none
-        held.removeAll(keepingCapacity: true)
-        if lastHead.isEmpty { head.reset() }
-        decoder = nil
-        broken = nil
-        block.initialize(to: ControlBlock.template)
-        block.pointee.ConnID = handle
-        fillStrings(exchange, block)
-        fillBody(exchange, block)
+        response.reset()
+        let nothing = text.fill(block, exchange, &strings)
+        preload.fill(block, exchange, nothing: nothing)
     }
 
-    private mutating func fillStrings(
-        _ exchange: any ExtensionExchange, _ block: UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>
-    ) {
-        let request = exchange.request
-        let head = request.bytes
-        scratch.removeAll(keepingCapacity: true)
-        let method = appendString(head, request.methodName)
-        let query = appendString(head, request.query)
-        let pathInfo = scratch.count
-        _ = exchange.append(.pathInfo, to: &scratch)
-        scratch.append(0)
-        let translated = scratch.count
-        _ = exchange.append(.pathTranslated, to: &scratch)
-        scratch.append(0)
-        let contentType = appendString(head, request.value(of: "content-type") ?? .none)
-        let strings = memory.copyStrings(scratch)
-        block.pointee.lpszMethod = strings + method
-        block.pointee.lpszQueryString = strings + query
-        block.pointee.lpszPathInfo = strings + pathInfo
-        block.pointee.lpszPathTranslated = strings + translated
-        block.pointee.lpszContentType = strings + contentType
-    }
-
-    private mutating func appendString(_ head: [UInt8], _ slice: Request.Slice) -> Int {
-        let start = scratch.count
-        head.withUnsafeBufferPointer {
-            scratch.append(contentsOf: UnsafeBufferPointer(rebasing: $0[slice.range]))
+    /// The extension has ended the exchange, or has let its time pass: brings the answer to an end.
+    mutating func finish(
+        _ ending: CallLife.Ending, _ block: UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>
+    ) -> (any ExtensionExchange)? {
+        guard let exchange else { return nil }
+        self.exchange = nil
+        switch ending {
+        case .ended(let status):
+            copyLogFields(block, to: exchange)
+            finish(status, exchange)
+        case .overdue:
+            exchange.fail(
+                status: 504, reason: "the extension did not end its pending request in time")
         }
-        scratch.append(0)
-        return start
+        return exchange
     }
 
-    private mutating func fillBody(
-        _ exchange: any ExtensionExchange, _ block: UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>
-    ) {
-        let length = exchange.bodyLength
-        block.pointee.cbTotalBytes =
-            length < 0 ? .max : DWORD(truncatingIfNeeded: min(length, 0xffff_ffff))
-        guard length != 0 else {
-            block.pointee.lpbData = ControlBlock.nothing
-            return
-        }
-        let room = memory.preload()
-        var filled = 0
-        let wanted =
-            length < 0 ? CallMemory.preloadSize : Int(min(length, Int64(CallMemory.preloadSize)))
-        while filled < wanted {
-            let count = exchange.readBody(into: .init(rebasing: room[filled..<wanted]))
-            if count <= 0 { break }
-            filled += count
-        }
-        room[filled] = 0
-        block.pointee.cbAvailable = DWORD(filled)
-        block.pointee.lpbData = room.baseAddress!.assumingMemoryBound(to: BYTE.self)
-    }
-
-    /// The extension has ended the exchange with an HSE_STATUS_: takes its notes for the log and brings
-    /// the answer to an end.
-    mutating func finish(_ status: UInt32, _ block: UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>) {
-        guard let exchange else { return }
-        takeNotes(exchange, block)
+    private mutating func finish(_ status: UInt32, _ exchange: any ExtensionExchange) {
         switch Int32(truncatingIfNeeded: status) {
         case 0, HSE_STATUS_SUCCESS, HSE_STATUS_SUCCESS_AND_KEEP_CONN, HSE_STATUS_PENDING:
-            finishAnswer(exchange)
+            if let fault = response.finish(exchange) { exchange.fail(status: 500, reason: fault) }
         case HSE_STATUS_ERROR:
             exchange.fail(status: 500, reason: "the extension returned HSE_STATUS_ERROR")
         default:
@@ -128,25 +53,9 @@ struct Call: @unchecked Sendable {
         }
     }
 
-    private mutating func finishAnswer(_ exchange: any ExtensionExchange) {
-        if broken == nil { flushHeld() }
-        if let broken {
-            exchange.fail(status: 500, reason: broken)
-        } else if stage == .none {
-            exchange.fail(
-                status: 500, reason: "the extension returned success without any response")
-        } else if let decoder, !decoder.isDone, mayHaveBody {
-            exchange.fail(
-                status: 500, reason: "the extension ended its response before the last chunk")
-        }
-    }
-
-    private var mayHaveBody: Bool {
-        exchange?.request.method != .head && head.status != 204 && head.status != 304
-    }
-
-    private func takeNotes(
-        _ exchange: any ExtensionExchange, _ block: UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>
+    /// What the extension left in the control block for the access log.
+    private func copyLogFields(
+        _ block: UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>, to exchange: any ExtensionExchange
     ) {
         let status = block.pointee.dwHttpStatusCode
         if status != 200 && (100...999).contains(status) { exchange.noteStatus(Int(status)) }
@@ -156,29 +65,96 @@ struct Call: @unchecked Sendable {
         let text = UnsafeRawBufferPointer(rebasing: room.prefix { $0 != 0 })
         if !text.isEmpty { exchange.appendLog(text) }
     }
-}
 
-/// What stays the same in every control block.
-enum ControlBlock {
-    nonisolated(unsafe) static let nothing: UnsafeMutablePointer<BYTE> = {
-        // because it holds one zero, which nobody has a reason to change.
-        let byte = UnsafeMutablePointer<BYTE>.allocate(capacity: 8)
-        byte.initialize(repeating: 0, count: 8)
-        return byte
-    }()
+    mutating func getServerVariable(_ name: LPSTR?, _ buffer: LPVOID?, _ size: LPDWORD?) -> UInt32 {
+        guard let name, let size, let exchange else { return UInt32(ERROR_INVALID_PARAMETER) }
+        guard buffer != nil || size.pointee == 0 else { return UInt32(ERROR_INVALID_PARAMETER) }
+        switch text.read(variable: CText.bytes(UnsafePointer(name), most: 4096), exchange) {
+        case .unknown: return UInt32(ERROR_INVALID_INDEX)
+        case .unavailable: return UInt32(ERROR_NO_DATA)
+        case .found: return text.copy(to: buffer, size)
+        }
+    }
 
-    nonisolated(unsafe) static let template: EXTENSION_CONTROL_BLOCK = {
-        // because it is never changed once it is made.
-        var block = EXTENSION_CONTROL_BLOCK()
-        block.cbSize = DWORD(MemoryLayout<EXTENSION_CONTROL_BLOCK>.size)
-        block.dwVersion = DWORD(HSE_VERSION_MAJOR) << 16 | DWORD(HSE_VERSION_MINOR)
-        block.dwHttpStatusCode = 200
-        block.GetServerVariable = Callbacks.getServerVariable
-        block.WriteClient = Callbacks.writeClient
-        block.ReadClient = Callbacks.readClient
-        block.ServerSupportFunction = Callbacks.serverSupportFunction
-        return block
-    }()
+    mutating func writeClient(_ buffer: LPVOID?, _ size: LPDWORD?) -> UInt32 {
+        guard let size, let exchange else { return UInt32(ERROR_INVALID_PARAMETER) }
+        let count = Int(size.pointee)
+        if count == 0 { return UInt32(NO_ERROR) }
+        guard let buffer, isPlausible(buffer, count) else { return UInt32(ERROR_INVALID_PARAMETER) }
+        let code = response.write(UnsafeRawBufferPointer(start: buffer, count: count), exchange)
+        if code != UInt32(NO_ERROR) { size.pointee = 0 }
+        return code
+    }
 
-    static let logDataOffset = MemoryLayout<EXTENSION_CONTROL_BLOCK>.offset(of: \.lpszLogData)!
+    mutating func readClient(_ buffer: LPVOID?, _ size: LPDWORD?) -> UInt32 {
+        guard let size, let exchange else { return UInt32(ERROR_INVALID_PARAMETER) }
+        let room = Int(size.pointee)
+        if room == 0 { return UInt32(NO_ERROR) }
+        guard let buffer else { return UInt32(ERROR_INVALID_PARAMETER) }
+        let count = exchange.readBody(into: .init(start: buffer, count: room))
+        size.pointee = DWORD(max(0, count))
+        return count < 0 ? UInt32(ERROR_READ_FAULT) : UInt32(NO_ERROR)
+    }
+
+    /// A length that was negative, or that leads out of mapped memory, is not followed.
+    private func isPlausible(_ buffer: LPVOID, _ count: Int) -> Bool {
+        if count <= 1 << 20 { return true }
+        return count <= Int(Int32.max) && MappedMemory.contains(buffer, count: count)
+    }
+
+    mutating func serverSupport(
+        _ code: DWORD, _ buffer: LPVOID?, _ size: LPDWORD?, _ type: LPDWORD?
+    ) -> UInt32 {
+        guard let exchange else { return UInt32(ERROR_INVALID_PARAMETER) }
+        switch Int32(truncatingIfNeeded: code) {
+        case HSE_REQ_SEND_RESPONSE_HEADER:
+            return response.sendHeader(
+                status: CText.bytes(buffer, most: CText.longestLine),
+                block: CText.bytes(UnsafeMutableRawPointer(type), most: CText.longest),
+                closes: false, exchange)
+        case HSE_REQ_SEND_RESPONSE_HEADER_EX:
+            guard let buffer else { return UInt32(ERROR_INVALID_PARAMETER) }
+            let info = buffer.loadUnaligned(as: HSE_SEND_HEADER_EX_INFO.self)
+            return response.sendHeader(
+                status: CText.bytes(info.pszStatus, count: info.cchStatus),
+                block: CText.bytes(info.pszHeader, count: info.cchHeader),
+                closes: info.fKeepConn == 0, exchange)
+        case HSE_REQ_SEND_URL_REDIRECT_RESP:
+            let length = size.map { Int($0.pointee) } ?? 0
+            let most = length > 0 ? min(length, CText.longestLine) : CText.longestLine
+            guard let url = CText.bytes(buffer, most: most), !url.isEmpty else {
+                return UInt32(ERROR_INVALID_PARAMETER)
+            }
+            return response.redirect(to: url, exchange)
+        case HSE_REQ_MAP_URL_TO_PATH:
+            guard let size, let buffer, let url = CText.bytes(buffer, most: CText.longestLine)
+            else {
+                return UInt32(ERROR_INVALID_PARAMETER)
+            }
+            guard text.map(url, exchange) else { return UInt32(ERROR_FILE_NOT_FOUND) }
+            return text.copy(to: buffer, size)
+        case HSE_APPEND_LOG_PARAMETER:
+            guard let text = CText.bytes(buffer, most: 4096) else {
+                return UInt32(ERROR_INVALID_PARAMETER)
+            }
+            exchange.appendLog(UnsafeRawBufferPointer(text))
+            return UInt32(NO_ERROR)
+        case HSE_REQ_IS_KEEP_CONN:
+            return answer(buffer, exchange.keepsConnection ? 1 : 0)
+        case HSE_REQ_IS_CONNECTED:
+            return answer(buffer, exchange.isConnected ? 1 : 0)
+        case HSE_REQ_IS_IN_PROCESS:
+            return answer(
+                buffer,
+                UInt32(exchange.isInProcess ? HSE_APP_FLAG_IN_PROCESS : HSE_APP_FLAG_POOLED_OOP))
+        default:
+            return UInt32(ERROR_INVALID_PARAMETER)
+        }
+    }
+
+    private func answer(_ buffer: LPVOID?, _ value: UInt32) -> UInt32 {
+        guard let buffer else { return UInt32(ERROR_INVALID_PARAMETER) }
+        buffer.storeBytes(of: value, as: UInt32.self)
+        return UInt32(NO_ERROR)
+    }
 }

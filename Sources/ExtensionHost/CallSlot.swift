@@ -2,165 +2,152 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CISAPI
+import Platform
 import Synchronization
 
-// A call's life. Every step is taken under the slot's lock, and a step to `free` passes the generation on,
-// so that a handle of the ended call finds nothing:
-//
-//   free ──begin──► running ──returned SUCCESS, ERROR, or DONE came──────────► free   (.finished)
-//                      └──────returned PENDING──► pending ──DONE────────────► free   (complete)
-//                                                    └──────deadline────────► free   (fail 504, complete)
-
-/// A slot of the table: a control block, and the call that uses it.
+/// A control block, and the call that uses it. Between two calls it rests, see `CallTable`.
+///
+/// Owners of the properties: [any] every thread, at any time; [turn] the thread that has the call's turn,
+/// or has just begun or ended it; [queue] whoever holds the queue in which the slot rests.
 final class CallSlot: Sendable {
     let index: Int
     nonisolated(unsafe) let block: UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>
-    // because the slot's call owns its block, and blocks are never freed.
-    let generation = Atomic<UInt64>(1)
-    /// The generation whose deadline has passed.
-    private let revoked = Atomic<UInt64>(0)
-    /// Index + 1 of the next free slot.
-    let next = Atomic<UInt32>(0)
-    private let call: Mutex<Call>
+    // because blocks are never freed, and this one is the call's: [turn]
+    /// A `CallLife`.
+    private let life = Atomic<UInt64>(CallLife(atRest: 1).word)  // [any]
+    private let gate = Gate()  // [any]
+    nonisolated(unsafe) private var strings = ReusedMemory()  // [turn]
+    // because only a call that begins writes it, and a slot has one call at a time.
+    nonisolated(unsafe) private var call: UnsafeMutablePointer<Call>?  // [turn]
+    // because the turn goes from thread to thread through `life`, which orders all that was done in it.
+    nonisolated(unsafe) var next: Unmanaged<CallSlot>?  // [queue]
+    // because a slot is in one queue at a time, and a queue has one owner at a time.
+
+    /// Seconds a callback waits for another thread's callback of the same call to be over.
+    private static let patience = 60.0
 
     init(index: Int, block: UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>) {
         self.index = index
         self.block = block
-        call = Mutex(Call())
     }
 
-    /// Fills in the control block. The generation names this call until it ends.
-    func begin(_ exchange: any ExtensionExchange) -> UInt64 {
-        let generation = self.generation.load(ordering: .relaxed)
-        call.withLock {
-            $0.begin(exchange, block, Handle.make(index: index, generation: generation))
-        }
-        return generation
+    /// The generation of the slot's current call, or of its next one.
+    var generation: UInt64 { CallLife(word: life.load(ordering: .acquiring)).generation }
+
+    /// Fills in the control block; the call is open from now on, under the generation given back.
+    func begin(_ exchange: any ExtensionExchange, _ call: UnsafeMutablePointer<Call>) -> UInt64 {
+        var life = CallLife(word: self.life.load(ordering: .acquiring))
+        self.call = call
+        block.initialize(to: ControlBlock.template)
+        block.pointee.ConnID = Handle.make(index: index, generation: life.generation)
+        call.pointee.begin(exchange, block, &strings)
+        life.begin()
+        self.life.store(life.word, ordering: .releasing)
+        return life.generation
     }
 
     /// HttpExtensionProc has returned.
     func returned(
         _ generation: UInt64, _ status: UInt32, _ whenPending: (PendingCall) -> Void
     ) -> CallOutcome {
-        let pending = PendingCall(slot: self, generation: generation)
-        let isPending = call.withLock { call in
-            if status == UInt32(HSE_STATUS_PENDING) && !call.isDone {
-                call.phase = .pending
-                whenPending(pending)
-                return true
-            }
-            call.finish(call.isDone ? call.doneStatus : status, block)
-            end(&call)
-            return false
+        if let ending = change({ $0.endReturned(status) }) {
+            finish(ending)
+            return .finished
         }
-        if isPending { return .pending(pending) }
-        CallTable.shared.release(self)
-        return .finished
+        let pending = PendingCall(handle: Handle.bits(index: index, generation: generation))
+        whenPending(pending)
+        if let ending = change({ $0.becomePending(status) }) { finish(ending)?.complete() }
+        return .pending(pending)
     }
 
-    /// Runs one callback; its result is an ERROR_ number, 0 for success.
+    /// Runs one callback, in the call's turn; its result is an ERROR_ number, 0 for success.
     func perform(_ generation: UInt64, _ body: (inout Call) -> UInt32) -> UInt32 {
-        guard isCurrent(generation) else { return UInt32(ERROR_INVALID_PARAMETER) }
-        var isPending = false
-        let code = call.withLock { call in
-            guard isCurrent(generation), call.phase != .free, !call.isDone else {
-                return UInt32(ERROR_INVALID_PARAMETER)
-            }
-            isPending = call.phase == .pending
-            return body(&call)
+        switch change({ $0.enter(generation) }) {
+        case .granted: break
+        case .refused: return UInt32(ERROR_INVALID_PARAMETER)
+        case .occupied:
+            let code = waitForTurn(generation)
+            guard code == UInt32(NO_ERROR) else { return code }
         }
-        // Only a pending call can be revoked, and it cannot have become one while the lock was held.
-        if isPending { endIfRevoked(generation) }
+        let code = body(&call.unsafelyUnwrapped.pointee)
+        let exit = change { $0.leave() }
+        if exit.wakesWaiters { gate.wake() }
+        if let ending = exit.ending { finish(ending)?.complete() }
         return code
     }
 
-    /// HSE_REQ_DONE_WITH_SESSION.
+    /// HSE_REQ_DONE_WITH_SESSION. Never waits: a thread inside a callback ends the call when it is over.
     func done(_ generation: UInt64, status: UInt32) -> UInt32 {
-        guard isCurrent(generation) else { return UInt32(ERROR_INVALID_PARAMETER) }
-        var ended: (any ExtensionExchange)?
-        let code = call.withLock { call in
-            guard isCurrent(generation), call.phase != .free, !call.isDone else {
-                return UInt32(ERROR_INVALID_PARAMETER)
-            }
-            call.isDone = true
-            call.doneStatus = status
-            // Still running: the thread that called HttpExtensionProc ends it when that returns.
-            guard call.phase == .pending else { return UInt32(NO_ERROR) }
-            call.finish(status, block)
-            ended = end(&call)
-            return UInt32(NO_ERROR)
+        switch change({ $0.finish(generation, status) }) {
+        case .refused: return UInt32(ERROR_INVALID_PARAMETER)
+        case .noted: break
+        case .ends(let ending): finish(ending)?.complete()
         }
-        if let ended {
-            CallTable.shared.release(self)
-            ended.complete()
-        } else {
-            endIfRevoked(generation)
-        }
-        return code
+        return UInt32(NO_ERROR)
     }
 
-    /// The deadline has passed: refuses all callbacks from now on, and ends the call unless a thread is
-    /// inside a callback; that thread then ends it on its way out.
+    /// The deadline has passed. Never waits either.
     func revoke(_ generation: UInt64) -> Bool {
-        // Generations only grow, and so does the mark: a late revocation of an ended call changes nothing.
-        var seen = revoked.load(ordering: .relaxed)
-        while seen < generation {
-            let (exchanged, original) = revoked.weakCompareExchange(
-                expected: seen, desired: generation, ordering: .sequentiallyConsistent)
-            if exchanged { break }
-            seen = original
-        }
-        return endRevoked(generation)
-    }
-
-    private func isCurrent(_ generation: UInt64) -> Bool {
-        self.generation.load(ordering: .acquiring) & Handle.generationMask == generation
-            && revoked.load(ordering: .relaxed) != generation
-    }
-
-    /// After the lock is open again. The fence pairs with `revoke`: either it gets the lock, or this sees
-    /// its mark.
-    private func endIfRevoked(_ generation: UInt64) {
-        atomicMemoryFence(ordering: .sequentiallyConsistent)
-        if revoked.load(ordering: .relaxed) == generation { _ = endRevoked(generation) }
-    }
-
-    private func endRevoked(_ generation: UInt64) -> Bool {
-        var ended: (any ExtensionExchange)?
-        _ = call.withLockIfAvailable { call in
-            guard self.generation.load(ordering: .relaxed) & Handle.generationMask == generation,
-                call.phase == .pending
-            else { return }
-            ended = end(&call)
-        }
-        guard let ended else { return false }
-        CallTable.shared.release(self)
-        ended.fail(status: 504, reason: "the extension did not end its pending request in time")
-        ended.complete()
+        guard change({ $0.revoke(generation) }) else { return false }
+        finish(.overdue)?.complete()
         return true
     }
 
-    /// Passes the generation on; gives the exchange to whoever completes it.
+    /// One step of the call's life. The step may run more than once; its last run counts.
+    @inline(__always)
+    private func change<Result>(_ step: (inout CallLife) -> Result) -> Result {
+        var seen = life.load(ordering: .relaxed)
+        while true {
+            var next = CallLife(word: seen)
+            let result = step(&next)
+            if next.word == seen { return result }
+            let (exchanged, original) = life.weakCompareExchange(
+                expected: seen, desired: next.word, ordering: .acquiringAndReleasing)
+            if exchanged { return result }
+            seen = original
+        }
+    }
+
+    /// Another thread of the extension is inside a callback of the call, perhaps waiting for the client.
+    private func waitForTurn(_ generation: UInt64) -> UInt32 {
+        let deadline = Instant.now.adding(seconds: Self.patience)
+        while Instant.now < deadline {
+            let ticket = gate.ticket
+            if change({ $0.wait(generation) }) { _ = gate.wait(after: ticket, until: deadline) }
+            switch change({ $0.enter(generation) }) {
+            case .granted: return UInt32(NO_ERROR)
+            case .refused: return UInt32(ERROR_INVALID_PARAMETER)
+            case .occupied: continue
+            }
+        }
+        return UInt32(ERROR_BUSY)
+    }
+
+    /// The call has ended, and its slot rests from now on. Gives back the exchange, which is to be told.
     @discardableResult
-    private func end(_ call: inout Call) -> (any ExtensionExchange)? {
-        let exchange = call.exchange
-        call.exchange = nil
-        call.phase = .free
-        generation.add(1, ordering: .releasing)
+    private func finish(_ ending: CallLife.Ending) -> (any ExtensionExchange)? {
+        guard let call else { preconditionFailure("a call ends once, and this one has ended") }
+        self.call = nil
+        let exchange = call.pointee.finish(ending, block)
+        CallTable.shared.release(self, call)
         return exchange
     }
 }
 
 /// A call that returned HSE_STATUS_PENDING.
 package struct PendingCall: Sendable {
-    let slot: CallSlot
-    let generation: UInt64
+    let handle: UInt
 
     /// Ends the call because its time is up: the exchange gets `fail(504)` and `complete()`, and every
-    /// later callback of the extension fails without touching it.
+    /// later callback of the extension fails without touching it. Never waits.
     ///
     /// True: it ended now, on this thread. False: it has ended, or a thread is inside a callback of it and
     /// ends it in the same way when that callback returns.
     @discardableResult
-    package func revoke() -> Bool { slot.revoke(generation) }
+    package func revoke() -> Bool {
+        guard let (slot, generation) = CallTable.shared.find(HCONN(bitPattern: handle)) else {
+            return false
+        }
+        return slot._withUnsafeGuaranteedRef { $0.revoke(generation) }
+    }
 }

@@ -6,14 +6,21 @@ package import Exchange
 /// One request and its answer as the ISAPI bridge sees it.
 ///
 /// The host implements it over an HTTP connection, the worker over a FastCGI connection. All functions
-/// may be called from any thread, one at a time (the call's lock). After `complete` none is called again.
+/// may be called from any thread, one at a time: by whoever has the call's turn. After `complete` none is
+/// called again.
 package protocol ExtensionExchange: MetaVariableSource {
     /// The request's head.
     var request: Request { get }
-    /// The length of the whole body in bytes: it has been received, or is being, and its length is known.
+    /// The length of the whole body in bytes; -1 = unknown until its end has arrived.
     var bodyLength: Int64 { get }
-    /// Body bytes from where the last read ended. 0 = no more, -1 = the client is gone.
+    /// Whether the whole body has been received. False: it is still arriving, and the extension is called
+    /// with what is there.
+    var bodyIsComplete: Bool { get }
+    /// Body bytes from where the last read ended; waits until there are some. 0 = no more, -1 = the client
+    /// is gone.
     func readBody(into room: UnsafeMutableRawBufferPointer) -> Int
+    /// The same without waiting: 0 = none are there now.
+    func readBodyNow(into room: UnsafeMutableRawBufferPointer) -> Int
     /// Sends the head. Called once, before `write`. False: the client is gone.
     func sendHead(_ head: borrowing ResponseHead) -> Bool
     /// Sends body bytes, already without chunk encoding. False: the client is gone.
@@ -33,4 +40,12 @@ package protocol ExtensionExchange: MetaVariableSource {
     func noteStatus(_ status: Int)
     /// The exchange is over: the last call. From whichever thread ended it.
     func complete()
+}
+
+extension ExtensionExchange {
+    package var bodyIsComplete: Bool { true }
+
+    package func readBodyNow(into room: UnsafeMutableRawBufferPointer) -> Int {
+        readBody(into: room)
+    }
 }

@@ -24,7 +24,7 @@ struct HeadSource {
         }
     }
 
-    mutating func note(
+    mutating func remember(
         _ status: UnsafeBufferPointer<UInt8>?, _ block: UnsafeBufferPointer<UInt8>
     ) {
         text.removeAll(keepingCapacity: true)

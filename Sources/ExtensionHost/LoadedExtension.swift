@@ -69,18 +69,22 @@ package final class LoadedExtension: Sendable {
 
     /// Calls HttpExtensionProc for one exchange, on this thread. Allocates nothing in the steady state.
     ///
-    /// `whenPending` gets the call before anything can end it: the place to note it in the exchange, which
-    /// may be over, and used for another request, when this function returns.
+    /// `whenPending` gets the call before anything can end it: the place to keep it in the exchange, which
+    /// may be over, and used for another request, when this function returns. It is called when and only
+    /// when the outcome is pending: also when HttpExtensionProc has returned anything else while another
+    /// thread of the extension was inside a callback; that thread then completes the exchange.
     package func call(
         _ exchange: any ExtensionExchange, whenPending: (PendingCall) -> Void = { _ in }
     ) -> CallOutcome {
-        guard let slot = CallTable.shared.take() else {
+        guard let (slot, call) = CallTable.shared.take() else {
             exchange.fail(status: 503, reason: "too many extension calls at once")
             return .finished
         }
-        let generation = slot.begin(exchange)
-        let status = entryPoints.answer(slot.block)
-        return slot.returned(generation, status, whenPending)
+        return slot._withUnsafeGuaranteedRef { slot in
+            let generation = slot.begin(exchange, call)
+            let status = entryPoints.answer(slot.block)
+            return slot.returned(generation, status, whenPending)
+        }
     }
 
     /// Calls TerminateExtension, once, with no request outstanding; the process leaves after it.

@@ -34,12 +34,14 @@ final class FakeExchange: ExtensionExchange, @unchecked Sendable {
     let keepsConnection = true
     /// Body bytes given at once.
     let largestRead: Int
+    /// Who holds the writes; nil = nobody.
+    let client: SlowClient?
     private let position = Mutex(0)
     private let state: Mutex<Answer>
 
     init(
         _ target: String = "/x", method: String = "GET", fields: String = "", body: [UInt8] = [],
-        largestRead: Int = .max, mostBytes: Int = .max
+        largestRead: Int = .max, mostBytes: Int = .max, client: SlowClient? = nil
     ) {
         let length = body.isEmpty ? "" : "Content-Length: \(body.count)\r\n"
         let head = Array(
@@ -50,6 +52,7 @@ final class FakeExchange: ExtensionExchange, @unchecked Sendable {
         }
         self.body = body
         self.largestRead = largestRead
+        self.client = client
         bodyLength = Int64(body.count)
         state = Mutex(Answer(mostBytes: mostBytes))
     }
@@ -89,6 +92,7 @@ final class FakeExchange: ExtensionExchange, @unchecked Sendable {
 
     func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
         let copy = Array(bytes)
+        client?.holdWrite()
         return state.withLock {
             $0.body += copy
             return $0.body.count <= $0.mostBytes
@@ -135,6 +139,35 @@ final class FakeExchange: ExtensionExchange, @unchecked Sendable {
     }
 
     func forEachSetting(_ body: (_ name: String, _ value: String) -> Void) { body("COLOUR", "red") }
+}
+
+/// A client that reads nothing until it is told to: every write to it waits.
+final class SlowClient: Sendable {
+    private let isWaitedFor = Atomic<Bool>(false)
+    private let isReading = Atomic<Bool>(false)
+    private let gate = Gate()
+
+    func holdWrite() {
+        isWaitedFor.store(true, ordering: .releasing)
+        gate.wake()
+        wait { isReading.load(ordering: .acquiring) }
+    }
+
+    /// Returns when a thread is inside a write.
+    func waitForWriter() { wait { isWaitedFor.load(ordering: .acquiring) } }
+
+    func read() {
+        isReading.store(true, ordering: .releasing)
+        gate.wake()
+    }
+
+    private func wait(_ isTrue: () -> Bool) {
+        while true {
+            let ticket = gate.ticket
+            if isTrue() { return }
+            _ = gate.wait(after: ticket, until: .never)
+        }
+    }
 }
 
 extension LoadedExtension {

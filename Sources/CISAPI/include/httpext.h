@@ -61,9 +61,12 @@ typedef struct _EXTENSION_CONTROL_BLOCK EXTENSION_CONTROL_BLOCK;
 
 /// One request as the extension sees it.
 ///
-/// Owner: host. Lives: during the request; afterwards the same memory serves another one. All strings are
-/// NUL-terminated, never NULL, owned by the host and alive as long as the block. Fields marked In must not
-/// be changed. The four functions may be called from any thread during the request, and are serialised.
+/// Owner: host. Lives: during the request; afterwards the memory rests for a while, in which ConnID is
+/// refused with ERROR_INVALID_PARAMETER, and then serves another request. All strings are NUL-terminated,
+/// never NULL, owned by the host and alive as long as the block. Fields marked In must not be changed.
+/// The four functions may be called from any thread during the request, one at a time: a thread waits
+/// until another one is out of them, and gets ERROR_BUSY after a minute. HSE_REQ_DONE_WITH_SESSION alone
+/// never waits: the request ends when the thread that is still inside leaves.
 struct _EXTENSION_CONTROL_BLOCK {
     DWORD cbSize;                         ///< In. sizeof(EXTENSION_CONTROL_BLOCK), 192.
     DWORD dwVersion;                      ///< In. HSE_VERSION of the host: high word major, low word minor.

@@ -1,4 +1,4 @@
-// How an extension's head reaches the exchange: by a header call, by WriteClient, or by both.
+// How an extension's response reaches the exchange: by header calls, by WriteClient, or by both.
 // SPDX-License-Identifier: Apache-2.0
 
 import CISAPI
@@ -7,20 +7,66 @@ internal import Exchange
 // Old servers put an extension's bytes on the wire as they came, so extensions say a head in many ways.
 // All of them lead here; the head that goes out is always a checked and complete one.
 
-extension Call {
+/// The response of one call; the memory is reused by later calls.
+struct ExtensionResponse {
+    /// How far it is.
+    private enum Stage {
+        /// Nothing was said.
+        case none
+        /// `held` begins a head that is not complete: sent by a header call without its blank line.
+        case continued
+        /// `held` is what WriteClient brought before any header call: perhaps a head.
+        case inBand
+        /// The head is sent.
+        case body
+    }
+
+    private var stage = Stage.none
+    private var head = ResponseHead()
+    /// What `head` was made of; while it is not empty, `head` still is the last call's.
+    private var lastHead = HeadSource()
+    private var held: [UInt8] = []
+    /// Takes the extension's own chunk encoding off.
+    private var decoder: ChunkedDecoder?
+    /// The response cannot be completed: why, for the error log.
+    private var fault: String?
+
+    /// Nothing was said yet.
+    mutating func reset() {
+        stage = .none
+        held.removeAll(keepingCapacity: true)
+        if lastHead.isEmpty { head.reset() }
+        decoder = nil
+        fault = nil
+    }
+
+    /// Nothing will follow. What is wrong with the response; nil when it is complete.
+    mutating func finish(_ exchange: any ExtensionExchange) -> String? {
+        if fault == nil { flushHeld(exchange) }
+        if let fault { return fault }
+        if stage == .none { return "the extension returned success without any response" }
+        let mayHaveBody =
+            exchange.request.method != .head && head.status != 204 && head.status != 304
+        if let decoder, !decoder.isDone, mayHaveBody {
+            return "the extension ended its response before the last chunk"
+        }
+        return nil
+    }
+
     /// A header call: a status line, and a block of field lines with body bytes behind its blank line.
     mutating func sendHeader(
-        status: UnsafeBufferPointer<UInt8>?, block: UnsafeBufferPointer<UInt8>?, closes: Bool
+        status: UnsafeBufferPointer<UInt8>?, block: UnsafeBufferPointer<UInt8>?, closes: Bool,
+        _ exchange: any ExtensionExchange
     ) -> UInt32 {
         guard stage == .none else { return UInt32(ERROR_INVALID_FUNCTION) }
-        if let block, !closes, lastHead.isMade(of: status, block) { return sendHead() }
+        if let block, !closes, lastHead.isMade(of: status, block) { return sendHead(exchange) }
         forgetHead()
         if let status, !status.isEmpty, !head.setStatus(status.span) {
             head.reset()
             return UInt32(ERROR_INVALID_DATA)
         }
         if closes { head.closesConnection = true }
-        guard let block, !block.isEmpty else { return sendHead() }
+        guard let block, !block.isEmpty else { return sendHead(exchange) }
         let consumed: Int?
         do throws(ResponseHeadError) {
             consumed = try head.parse(block.span, .fromExtension)
@@ -34,14 +80,17 @@ extension Call {
             held.append(contentsOf: block)
             return UInt32(NO_ERROR)
         }
-        let code = sendHead()
-        if consumed == block.count && !closes { lastHead.note(status, block) }
+        let code = sendHead(exchange)
+        if consumed == block.count && !closes { lastHead.remember(status, block) }
         guard code == UInt32(NO_ERROR), consumed < block.count else { return code }
-        return writeBody(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: block[consumed...])))
+        return writeBody(
+            UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: block[consumed...])), exchange)
     }
 
     /// HSE_REQ_SEND_URL_REDIRECT_RESP.
-    mutating func redirect(to url: UnsafeBufferPointer<UInt8>) -> UInt32 {
+    mutating func redirect(
+        to url: UnsafeBufferPointer<UInt8>, _ exchange: any ExtensionExchange
+    ) -> UInt32 {
         guard stage == .none else { return UInt32(ERROR_INVALID_FUNCTION) }
         forgetHead()
         guard head.addField("Location", url.span) else {
@@ -50,102 +99,110 @@ extension Call {
         }
         head.status = 302
         head.contentLength = 0
-        return sendHead()
+        return sendHead(exchange)
     }
 
     /// WriteClient.
-    mutating func write(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-        if broken != nil { return UInt32(ERROR_INVALID_DATA) }
+    mutating func write(
+        _ bytes: UnsafeRawBufferPointer, _ exchange: any ExtensionExchange
+    ) -> UInt32 {
+        if fault != nil { return UInt32(ERROR_INVALID_DATA) }
         switch stage {
         case .body:
-            return writeBody(bytes)
+            return writeBody(bytes, exchange)
         case .continued:
             guard held.count + bytes.count <= ResponseHead.largestHead, continuesHead(bytes) else {
-                return endHeadThenWrite(bytes)
+                return endHeadThenWrite(bytes, exchange)
             }
             held.append(contentsOf: bytes)
-            return readHeld()
+            return readHeld(exchange)
         case .none, .inBand:
             forgetHead()
             stage = .inBand
             held.append(contentsOf: bytes)
-            return readInBand()
+            return readInBand(exchange)
         }
     }
 
-    /// Nothing will follow: what is held becomes head or body.
-    mutating func flushHeld() {
+    /// What is held becomes head or body.
+    private mutating func flushHeld(_ exchange: any ExtensionExchange) {
         switch stage {
         case .continued:
-            _ = endHeadThenWrite(UnsafeRawBufferPointer(start: nil, count: 0))
+            _ = endHeadThenWrite(.init(start: nil, count: 0), exchange)
         case .inBand:
             if InBand.beginsWithVersion(held) {
-                _ = endHeadThenWrite(UnsafeRawBufferPointer(start: nil, count: 0))
+                _ = endHeadThenWrite(.init(start: nil, count: 0), exchange)
             } else {
-                _ = sendDefaultHeadAndHeld()
+                _ = sendDefaultHeadAndHeld(exchange)
             }
         case .none, .body:
             break
         }
     }
 
-    private mutating func readInBand() -> UInt32 {
+    private mutating func readInBand(_ exchange: any ExtensionExchange) -> UInt32 {
         switch InBand.classify(held) {
         case .undecided: return UInt32(NO_ERROR)
-        case .body: return sendDefaultHeadAndHeld()
-        case .head: return readHeld()
+        case .body: return sendDefaultHeadAndHeld(exchange)
+        case .head: return readHeld(exchange)
         }
     }
 
     /// Sends the head that `held` begins with, once its blank line is there, and the body bytes behind.
-    private mutating func readHeld() -> UInt32 {
+    private mutating func readHeld(_ exchange: any ExtensionExchange) -> UInt32 {
         let bytes = held
         var start = head
         let consumed: Int?
         do throws(ResponseHeadError) {
             consumed = try start.parse(bytes.span, .fromExtension)
         } catch {
-            return refuseHeld(error)
+            return refuseHeld(error, exchange)
         }
         guard let consumed else { return UInt32(NO_ERROR) }
         head = start
         held.removeAll(keepingCapacity: true)
-        let code = sendHead()
+        let code = sendHead(exchange)
         guard code == UInt32(NO_ERROR), consumed < bytes.count else { return code }
-        return bytes.withUnsafeBytes { writeBody(.init(rebasing: $0[consumed...])) }
+        return bytes.withUnsafeBytes { writeBody(.init(rebasing: $0[consumed...]), exchange) }
     }
 
-    /// Something that only looked like a field line is a body; a broken status line or a broken block
+    /// Something that only looked like a field line is a body; a fault status line or a fault block
     /// after a header call is an error.
-    private mutating func refuseHeld(_ error: ResponseHeadError) -> UInt32 {
-        if stage == .inBand && !InBand.beginsWithVersion(held) { return sendDefaultHeadAndHeld() }
-        broken = "\(error)"
+    private mutating func refuseHeld(
+        _ error: ResponseHeadError, _ exchange: any ExtensionExchange
+    ) -> UInt32 {
+        if stage == .inBand && !InBand.beginsWithVersion(held) {
+            return sendDefaultHeadAndHeld(exchange)
+        }
+        fault = "\(error)"
         return UInt32(ERROR_INVALID_DATA)
     }
 
     /// The head ends without a blank line; what follows is body.
-    private mutating func endHeadThenWrite(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+    private mutating func endHeadThenWrite(
+        _ bytes: UnsafeRawBufferPointer, _ exchange: any ExtensionExchange
+    ) -> UInt32 {
         let block = held
         do throws(ResponseHeadError) {
             _ = try head.parse(block.span, .fromExtension, atEnd: true)
         } catch {
-            broken = "\(error)"
+            fault = "\(error)"
             return UInt32(ERROR_INVALID_DATA)
         }
         held.removeAll(keepingCapacity: true)
-        let code = sendHead()
+        let code = sendHead(exchange)
         guard code == UInt32(NO_ERROR), !bytes.isEmpty else { return code }
-        return writeBody(bytes)
+        return writeBody(bytes, exchange)
     }
 
-    private mutating func sendDefaultHeadAndHeld() -> UInt32 {
+    private mutating func sendDefaultHeadAndHeld(_ exchange: any ExtensionExchange) -> UInt32 {
         head.reset()
         head.addField("Content-Type", "text/html")
-        let code = sendHead()
+        let code = sendHead(exchange)
         guard code == UInt32(NO_ERROR) else { return code }
         let bytes = held
         held.removeAll(keepingCapacity: true)
-        return bytes.withUnsafeBytes { writeBody($0) }
+        return bytes.withUnsafeBytes { writeBody($0, exchange) }
     }
 
     private func continuesHead(_ bytes: UnsafeRawBufferPointer) -> Bool {
@@ -162,15 +219,15 @@ extension Call {
         head.reset()
     }
 
-    private mutating func sendHead() -> UInt32 {
-        guard let exchange else { return UInt32(ERROR_INVALID_PARAMETER) }
+    private mutating func sendHead(_ exchange: any ExtensionExchange) -> UInt32 {
         stage = .body
         if head.isChunked { decoder = ChunkedDecoder() }
         return exchange.sendHead(head) ? UInt32(NO_ERROR) : UInt32(ERROR_CONNECTION_ABORTED)
     }
 
-    private mutating func writeBody(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
-        guard let exchange else { return UInt32(ERROR_INVALID_PARAMETER) }
+    private mutating func writeBody(
+        _ bytes: UnsafeRawBufferPointer, _ exchange: any ExtensionExchange
+    ) -> UInt32 {
         if decoder != nil { return writeChunked(bytes, exchange) }
         return exchange.write(bytes) ? UInt32(NO_ERROR) : UInt32(ERROR_CONNECTION_ABORTED)
     }
@@ -194,7 +251,7 @@ extension Call {
                 }
             }
         } catch {
-            broken = "the extension's chunked response is malformed: \(error.reason)"
+            fault = "the extension's chunked response is malformed: \(error.reason)"
             return UInt32(ERROR_INVALID_DATA)
         }
     }
