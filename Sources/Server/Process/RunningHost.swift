@@ -46,18 +46,23 @@ final class RunningHost {
 
     private func handle(_ message: SupervisorMessage, _ descriptors: [Int32]) {
         switch message {
-        case .worker(let pool, let id, let pid):
-            guard let socket = descriptors.first else { return }
+        case .worker(let index, let id, let pid, let terms):
+            let pool = parts.pools[index]
+            if terms.endsByItself { pool.conduct.endsByItself() }
             let worker = WorkerConnection(
-                id: id, pid: pid, pool: pool, socket: Descriptor(owning: socket))
-            parts.pools[pool].granted(worker)
-        case .noWorker(let pool, let reason, let seconds):
-            parts.pools[pool].denied(reason: reason, retryAfter: seconds)
+                id: id, pid: pid, pool: index, path: terms.path, socket: descriptors.first,
+                conduct: pool.conduct)
+            pool.granted(worker, isAsked: terms.isAsked)
+        case .noWorker(let pool, let count, let reason, let seconds):
+            parts.pools[pool].denied(count: count, reason: reason, retryAfter: seconds)
+        case .workerRestarted(let pool, let id, let pid, let end):
+            parts.pools[pool].conduct.worker(id, isProcess: pid)
+            if end == .exited(code: 0) { parts.pools[pool].conduct.endsByItself() }
         case .returnWorker(let pool): parts.pools[pool].giveBack()
         case .workerEnded(let id, _):
             for pool in parts.pools { pool.workerEnded(id) }
         case .scriptFailed, .scriptEnded:
-            parts.scripts.note(message)
+            parts.scripts.receive(message)
         case .handOver:
             if let socket = descriptors.first {
                 leave(handingOverTo: MessageSocket(Descriptor(owning: socket)))
