@@ -35,6 +35,22 @@ package enum ReleaseReason: UInt8, Sendable, Equatable, CaseIterable {
     case broken
 }
 
+/// How a host may use the worker it is given.
+package struct WorkerTerms: Sendable, Equatable {
+    /// The path of the Unix socket that the worker listens on.
+    package var path: String
+    /// The worker answers a `wantWorker` of this host; otherwise it comes unasked.
+    package var isAsked: Bool
+    /// The program has ended by itself before: each request gets a connection of its own.
+    package var endsByItself: Bool
+
+    package init(path: String, isAsked: Bool, endsByItself: Bool) {
+        self.path = path
+        self.isAsked = isAsked
+        self.endsByItself = endsByItself
+    }
+}
+
 /// How a process ended.
 package enum ProcessEnd: Sendable, Equatable, CustomStringConvertible {
     case exited(code: Int32)
@@ -53,10 +69,16 @@ package enum SupervisorMessage: Sendable, Equatable {
     /// The first message. Descriptors: the configuration's text, then the listeners in the order of
     /// `Settings.listeners`.
     case start(configurationName: String)
-    /// A worker of the pool. Descriptor: the connection to it.
-    case worker(pool: Int, id: UInt64, pid: Int32)
-    /// A worker that was asked for cannot be had now: the program is missing, fails, or backs off.
-    case noWorker(pool: Int, reason: String, retryAfterSeconds: Int)
+    /// A worker of the pool. Descriptor: a connection that it has accepted and that nobody has used yet.
+    ///
+    /// Whoever finds that connection closed, or got no descriptor, connects to the worker's socket itself.
+    case worker(pool: Int, id: UInt64, pid: Int32, WorkerTerms)
+    /// Workers that were asked for cannot be had now: the program is missing, fails, or backs off. It
+    /// answers `count` of the host's `wantWorker` messages.
+    case noWorker(pool: Int, count: Int, reason: String, retryAfterSeconds: Int)
+    /// A foreign program has ended by itself while the host held it, and a new process listens on the
+    /// same socket. A connection that the old process had not accepted is answered by the new one.
+    case workerRestarted(pool: Int, id: UInt64, pid: Int32, after: ProcessEnd)
     /// A worker has died; its connection is at its end.
     case workerEnded(id: UInt64, ProcessEnd)
     /// The script could not be started; errno.

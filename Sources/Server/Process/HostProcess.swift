@@ -85,18 +85,23 @@ package final class HostProcess {
 
     private func handle(_ message: SupervisorMessage, _ descriptors: [Int32]) {
         switch message {
-        case .worker(let pool, let id, let pid):
-            guard let socket = descriptors.first else { return }
+        case .worker(let index, let id, let pid, let terms):
+            let pool = table.pools[index]
+            if terms.endsByItself { pool.conduct.endsByItself() }
             let worker = WorkerConnection(
-                id: id, pid: pid, pool: pool, socket: Descriptor(owning: socket))
-            table.pools[pool].granted(worker)
-        case .noWorker(let pool, let reason, let seconds):
-            table.pools[pool].denied(reason: reason, retryAfter: seconds)
+                id: id, pid: pid, pool: index, path: terms.path, socket: descriptors.first,
+                conduct: pool.conduct)
+            pool.granted(worker, isAsked: terms.isAsked)
+        case .noWorker(let pool, let count, let reason, let seconds):
+            table.pools[pool].denied(count: count, reason: reason, retryAfter: seconds)
+        case .workerRestarted(let index, let id, let pid, let end):
+            table.pools[index].conduct.worker(id, isProcess: pid)
+            if end == .exited(code: 0) { table.pools[index].conduct.endsByItself() }
         case .returnWorker(let pool): table.pools[pool].giveBack()
         case .workerEnded(let id, _):
             for pool in table.pools { pool.workerEnded(id) }
         case .scriptFailed, .scriptEnded:
-            table.scripts.note(message)
+            table.scripts.receive(message)
         case .handOver:
             guard let socket = descriptors.first else { return }
             let newer = MessageSocket(Descriptor(owning: socket))
