@@ -174,13 +174,6 @@ private func answer(
         }
     }
 
-    @Test func clientThatHasSentAllItWantsGetsItsAnswer() throws {
-        let client = try Client(get)
-        client.endStream()
-        let starter = ShellStarter("sleep 0.5; printf 'X: y\\n\\nwhole'")
-        #expect(answer(client, starter).response.text == "whole")
-    }
-
     /// The script can write no more than is read: after the first few MiB that is little.
     @Test func endlessStandardErrorIsReadSlowlyAndEndsInTime() throws {
         let folder = try TemporaryFolder()

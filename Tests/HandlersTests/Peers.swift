@@ -30,64 +30,44 @@ final class Background<Value: Sendable>: Sendable {
     }
 }
 
-final class NoOwner: ExchangeOwner {
-    func schedule(_ exchange: Exchange) {}
-}
-
-/// An exchange over a socket pair, and the client that reads its answer.
+/// An exchange, and the client that gets its answer.
 final class Client {
-    let exchange: Exchange
-    let owner = NoOwner()
-    private let near: Int32
-    private let far: Int32
-    private let received: Background<[UInt8]>
+    private let wire: Wire
+    var exchange: Exchange { wire.exchange }
 
     /// `request` is a head; the body is held in memory, or in a file when `spooled`.
     init(
-        _ request: String, body: [UInt8] = [], spooled: Bool = false, log path: String = "/dev/null"
+        _ request: String, body: [UInt8] = [], spooled: Bool = false, log path: String? = nil
     ) throws {
         let log = ErrorLog()
-        _ = log.open(path: path)
-        exchange = Exchange(
-            limits: ExchangeLimits(responseBuffer: 1 << 20, sendTimeout: 20), errorLog: log)
-        let pair = try Socket.pair()
-        near = pair.0
-        far = pair.1
-        let socket = pair.1
-        Files.setNonBlocking(pair.0)
+        log.open(path: path ?? "/dev/null")
+        wire = try Wire(request, log: log)
         exchange.begin(
-            owner: owner, socket: pair.0, remote: .ipv4(0x7f00_0001, port: 4711),
+            runner: NoRunner.shared, remote: .ipv4(0x7f00_0001, port: 4711),
             local: .ipv4(0x7f00_0001, port: 8080))
-        var parser = RequestParser()
-        let bytes = Array(request.utf8)
-        _ = try parser.parse(bytes.span, into: exchange.request)
-        let limit = spooled ? 0 : 8 << 20
-        try body.span.withUnsafeBytes { [exchange] in
-            try exchange.body.append($0, memoryLimit: limit, folder: "/tmp")
-        }
-        received = Background {
-            var all: [UInt8] = []
-            var room = [UInt8](repeating: 0, count: 65536)
-            while case .bytes(let count) = room.withUnsafeMutableBytes({
-                Socket.receive(socket, into: $0)
-            }) { all += room[..<count] }
-            return all
-        }
+        try wire.receive(body, memory: spooled ? 0 : 8 << 20)
     }
 
-    /// The client goes away without a word.
-    func leave() { Socket.shutdownBoth(far) }
-
-    /// The client has nothing more to say, and waits for its answer.
-    func endStream() { Socket.shutdownWrite(far) }
+    /// The client goes away without a word. Any thread.
+    var leave: @Sendable () -> Void {
+        let response = Departing(response: wire.response)
+        return { response.response.leave() }
+    }
 
     /// Everything the client was sent, once the exchange is over.
     func response() -> Response {
-        while exchange.flush() == .blocked { Thread.sleep(milliseconds: 1) }
-        Socket.shutdownWrite(near)
-        defer { closeDescriptor(near); closeDescriptor(far) }
-        return Response(received.value, isCut: exchange.isCut)
+        Response(wire.response.bytes, isCut: exchange.isCut || wire.response.isCut)
     }
+
+    private struct Departing: @unchecked Sendable {
+        // because leaving is one atomic store
+        let response: WireResponse
+    }
+}
+
+final class NoRunner: ExchangeRunner {
+    static let shared = NoRunner()
+    func resume(_ exchange: Exchange) {}
 }
 
 /// A response taken apart: enough of HTTP for what the server itself writes.

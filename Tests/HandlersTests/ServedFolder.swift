@@ -47,58 +47,26 @@ final class ServedFolder {
 
     /// What a client gets for that target.
     func get(_ target: String, _ fields: [String] = [], method: String = "GET") throws -> Answer {
-        let (client, server) = try Socket.pair()
-        defer { closeDescriptor(client) }
-        _ = fcntl(server, F_SETFL, O_NONBLOCK)
-        let exchange = Exchange(
-            limits: ExchangeLimits(responseBuffer: 1 << 20, sendTimeout: 5), errorLog: quiet)
-        exchange.begin(
-            owner: nobody, socket: server, remote: .unix(""), local: .unix(""))
         let lines = ["\(method) \(target) HTTP/1.1", "Host: x"] + fields + ["", ""]
-        let bytes = Array(lines.joined(separator: "\r\n").utf8)
-        var parser = RequestParser()
+        let wire: Wire
         do {
-            _ = try parser.parse(bytes.span, into: exchange.request)
-        } catch {
-            closeDescriptor(server)
+            wire = try Wire(lines.joined(separator: "\r\n"))
+        } catch let error as RequestError {
             return Answer(head: "HTTP/1.1 \(error.status) ")
         }
-        exchange.route.site = site
+        let exchange = wire.exchange
+        exchange.route.lead(to: Unmanaged.passUnretained(site))
         var answer = Answer()
         if case .script(let mapping) = StaticFiles.answer(exchange, rules: FileRules(settings)) {
             answer.mapping = mapping
             answer.scriptFilename = String(decoding: exchange.route.scriptFilename, as: UTF8.self)
         }
-        var received: [UInt8] = []
-        while exchange.flush() == .blocked { receive(client, into: &received) }
-        closeDescriptor(server)
-        receive(client, into: &received)
+        let text = wire.text
         exchange.end()
-        let text = String(decoding: received, as: UTF8.self)
         if let end = text.firstRange(of: "\r\n\r\n") {
             answer.head = String(text[..<end.lowerBound])
             answer.body = String(text[end.upperBound...])
         }
         return answer
     }
-
-    private func receive(_ client: Int32, into received: inout [UInt8]) {
-        withUnsafeTemporaryAllocation(byteCount: 65536, alignment: 16) { room in
-            while case .bytes(let count) = Socket.receive(client, into: room, dontWait: true) {
-                received.append(contentsOf: room[..<count])
-            }
-        }
-    }
 }
-
-private final class Nobody: ExchangeOwner {
-    func schedule(_ exchange: Exchange) {}
-}
-
-private let nobody = Nobody()
-
-private let quiet: ErrorLog = {
-    let log = ErrorLog()
-    log.open(path: "/dev/null")
-    return log
-}()

@@ -13,7 +13,9 @@ struct Answer: Equatable {
 }
 
 /// A connection from the client's side; it gives up after half a minute without a byte.
-final class Browser {
+final class Browser: @unchecked Sendable {
+    // because a test reads on one thread while at most one other only sends
+
     let socket: Int32
     private var received: [UInt8] = []
 
@@ -43,6 +45,14 @@ final class Browser {
         return answer()
     }
 
+    /// Waits until that text has come, which stays to be read as part of an answer.
+    func wait(for text: String) -> Bool {
+        while !String(decoding: received, as: UTF8.self).contains(text) {
+            guard receive() else { return false }
+        }
+        return true
+    }
+
     /// The next answer; nil when the connection ended before it was complete.
     func answer() -> Answer? {
         var answer = Answer()
@@ -50,14 +60,16 @@ final class Browser {
         received.removeFirst(length)
         if answer.head.contains("Transfer-Encoding: chunked") {
             var decoder = ChunkedDecoder()
+            var body: [UInt8] = []
             while !decoder.isDone {
                 var cursor = 0
                 while case .data(let range) = try? decoder.next(received.span, &cursor) {
-                    answer.body += String(decoding: received[range], as: UTF8.self)
+                    body += received[range]
                 }
                 received.removeFirst(cursor)
                 guard decoder.isDone || receive() else { return nil }
             }
+            answer.body = String(decoding: body, as: UTF8.self)
             return answer
         }
         let left = contentLength(of: answer.head)
@@ -95,7 +107,7 @@ final class Browser {
     }
 
     private func receive() -> Bool {
-        var room = [UInt8](repeating: 0, count: 16384)
+        var room = [UInt8](repeating: 0, count: 65536)
         switch room.withUnsafeMutableBytes({ Socket.receive(socket, into: $0) }) {
         case .bytes(let count):
             received += room[..<count]

@@ -27,7 +27,7 @@ import Testing
         }
 
         func receive() -> Socket.Transfer {
-            buffer.receive(from: near.number, isDrained: &isDrained)
+            buffer.receive(from: Transport(near.number), isDrained: &isDrained)
         }
 
         var count: Int { buffer.count }

@@ -1,4 +1,4 @@
-// Which site and which mapping a request belongs to, and when the pool grows.
+// Which site and which mapping a request belongs to.
 // SPDX-License-Identifier: Apache-2.0
 
 import Configuration
@@ -11,8 +11,9 @@ import Testing
 
 @Suite struct RoutingTests {
     private func exchange(_ target: String, host: String = "x") throws -> Exchange {
+        let request = Request()
         let exchange = Exchange(
-            limits: ExchangeLimits(responseBuffer: 1, sendTimeout: 1), errorLog: ErrorLog())
+            request: request, response: HTTP1Response(request: request), errorLog: ErrorLog())
         var parser = RequestParser()
         let bytes = Array("GET \(target) HTTP/1.1\r\nHost: \(host)\r\n\r\n".utf8)
         _ = try parser.parse(bytes.span, into: exchange.request)
@@ -41,28 +42,11 @@ import Testing
     ) throws {
         let site = ServedSite(name: "s", number: 1, documentRoot: [], rootDescriptor: -1)
         let mapping = RoutedMapping(
-            .prefix(pattern), .redirect(status: 302, location: []), name: "redirect")
+            .prefix(pattern), RedirectHandler(status: 302, location: ""),
+            kind: .program(scriptFilename: []), served: ServedMapping(name: "redirect"))
         let exchange = try exchange(target)
         #expect(mapping.matches(exchange, site) == (script != nil))
         #expect(exchange.route.scriptName == Array((script ?? "").utf8))
         #expect(exchange.route.pathInfo == Array(pathInfo.utf8))
-    }
-
-    @Test func thePoolGrowsAtTheSecondLookInARowThatFindsWorkAndNobodyToDoIt() {
-        var rule = GrowthRule()
-        func look(_ waiting: Int, _ ready: Bool, _ computing: Bool = false) -> Bool {
-            rule.look(waiting: waiting, hasReadyWork: ready, isComputing: computing)
-        }
-        let wanted = [look(0, true), look(0, true), look(0, true)]
-        #expect(wanted == [false, true, true])
-        #expect(!look(1, true))
-        #expect(!rule.isWatching)
-        #expect(!look(0, true))
-        #expect(rule.isWatching)
-        #expect(!look(0, false))
-        #expect(!look(0, true))
-        #expect(!look(0, true, true))
-        #expect(!look(0, true))
-        #expect(look(0, true))
     }
 }

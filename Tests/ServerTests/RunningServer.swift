@@ -16,6 +16,11 @@ import TestExtensions
 ///     /x?before=TEXT  TEXT, from another thread before it returns HSE_STATUS_PENDING
 ///     /x?never        nothing, ever
 ///     /x?body         the request's body
+///     /x?big=N        N bytes, in one write
+///     /x?slow=N       N bytes, in writes of a kibibyte
+///     /x?think        "first", and "second" after somebody has asked for /x?release
+///     /x?spin         nothing for two or three seconds, computing
+///     /x?block        nothing for a second, holding its thread, then "blocked"
 ///     /moved          a redirect
 enum Answering {
     static let library: LoadedExtension = {
@@ -30,6 +35,7 @@ enum Answering {
     }()
 
     private static let source = """
+        static volatile int released;
         static void answer(EXTENSION_CONTROL_BLOCK *ecb) {
             head(ecb, "200 OK", "Content-Type: text/plain\\r\\n\\r\\n");
             const char *text = strchr(ecb->lpszQueryString, '=');
@@ -55,6 +61,48 @@ enum Answering {
                 return HSE_STATUS_PENDING;
             }
             if (!strncmp(query, "never", 5)) return HSE_STATUS_PENDING;
+            if (!strncmp(query, "big=", 4)) {
+                DWORD size = atoi(query + 4);
+                char *bytes = malloc(size);
+                for (DWORD at = 0; at < size; at++) bytes[at] = (char)('a' + at / 7 % 26);
+                head(ecb, "200 OK", "Content-Type: text/plain\\r\\n\\r\\n");
+                BOOL sent = ecb->WriteClient(ecb->ConnID, bytes, &size, HSE_IO_SYNC);
+                free(bytes);
+                return sent ? HSE_STATUS_SUCCESS : HSE_STATUS_ERROR;
+            }
+            if (!strncmp(query, "slow=", 5)) {
+                int left = atoi(query + 5);
+                char bytes[1024];
+                memset(bytes, 'x', sizeof bytes);
+                head(ecb, "200 OK", "Content-Type: text/plain\\r\\n\\r\\n");
+                while (left > 0) {
+                    DWORD size = left < 1024 ? left : 1024;
+                    if (!ecb->WriteClient(ecb->ConnID, bytes, &size, HSE_IO_SYNC)) break;
+                    left -= size;
+                }
+                return HSE_STATUS_SUCCESS;
+            }
+            if (!strncmp(query, "release", 7)) released = 1;
+            if (!strncmp(query, "think", 5)) {
+                head(ecb, "200 OK", "Content-Type: text/plain\\r\\n\\r\\n");
+                say(ecb, "first");
+                for (int turn = 0; turn < 10000 && !released; turn++) usleep(2000);
+                say(ecb, "second");
+                return HSE_STATUS_SUCCESS;
+            }
+            if (!strncmp(query, "spin", 4)) {
+                struct timespec start, now;
+                clock_gettime(CLOCK_MONOTONIC, &start);
+                do clock_gettime(CLOCK_MONOTONIC, &now); while (now.tv_sec < start.tv_sec + 3);
+                answer(ecb);
+                return HSE_STATUS_SUCCESS;
+            }
+            if (!strncmp(query, "block", 5)) {
+                usleep(1000000);
+                head(ecb, "200 OK", "Content-Type: text/plain\\r\\n\\r\\n");
+                say(ecb, "blocked");
+                return HSE_STATUS_SUCCESS;
+            }
             if (!strncmp(query, "body", 4)) {
                 DWORD size = ecb->cbAvailable;
                 head(ecb, "200 OK", "Content-Type: text/plain\\r\\n\\r\\n");
@@ -69,7 +117,7 @@ enum Answering {
 
 /// Serves until the process ends: a host's threads are never stopped.
 struct RunningServer {
-    let server: HostServer
+    let server: Host
     let address: SocketAddress
 
     /// Without a listener it only adopts what another server hands over.
@@ -82,19 +130,26 @@ struct RunningServer {
         let log = ErrorLog()
         log.open(path: "/dev/null")
         let served = ServedSite(name: "main", number: 1, documentRoot: [], rootDescriptor: -1)
-        let handler = ExtensionHandler(library: Answering.library, settings: [])
+        let named = Settings.Site(name: "main")
         let mappings = [
-            RoutedMapping(.prefix("/x"), .extension(handler), name: "extension test"),
             RoutedMapping(
-                .prefix("/moved"), .redirect(status: 302, location: Array("/there".utf8)),
-                name: "redirect"),
+                .prefix("/x"), ExtensionHandler(library: Answering.library, settings: []),
+                kind: .program(scriptFilename: []), served: ServedMapping(name: "extension test")),
+            RoutedMapping(
+                .prefix("/moved"), RedirectHandler(status: 302, location: "/there"),
+                kind: .program(scriptFilename: []), served: ServedMapping(name: "redirect")),
         ]
-        let site = RoutedSite(Settings.Site(name: "main"), served: served, mappings: mappings)
+        let files = RoutedMapping(
+            .prefix("/"), FilesHandler(rules: FileRules(named)), kind: .files,
+            served: ServedMapping(name: "files"))
+        let rules: [any Rule] = [MethodRule(), BodyLimitRule(limit: settings.limits.body)]
+        let site = RoutedSite(
+            named, served: served, rules: RuleChain(rules), mappings: mappings, files: files)
         var listeners: [Int32] = []
         if listens { listeners = [try Socket.listen(.ipv4(0x7f00_0001, port: 0)).take()] }
-        server = try HostServer(
-            settings: settings, listeners: listeners,
-            router: Router(sites: [site], pools: []), errorLog: log, accessLog: nil)
+        server = try Host(
+            settings: settings, listeners: listeners, router: Router(sites: [site]),
+            errorLog: log, accessLog: nil)
         address = listeners.first.map { Socket.localAddress($0) } ?? .unix("")
         try server.start()
     }

@@ -119,7 +119,8 @@ final class Connection: Schedulable, @unchecked Sendable {
             isIdle.store(false, ordering: .relaxed)
             return false
         }
-        guard life.phase == .idle, set == nil else {
+        // Who has sent something that nobody has read yet is not idle.
+        guard life.phase == .idle, set == nil, !transport.waitForBytes(milliseconds: 0) else {
             isIdle.store(false, ordering: .relaxed)
             giveTurnBack()
             return false

@@ -97,6 +97,7 @@ struct HTTP1Work {
             }
             connection.endWork(on: thread)
             connection.isIdle.store(true, ordering: .relaxed)
+            thread.shard.resumeAccepting()
         } else {
             connection.life.headBegan(host.connectionLimits, now: .now)
         }

@@ -266,9 +266,8 @@ final class Shard: Sendable {
     private func accept(_ index: Int) {
         let listener = host.listeners[index]
         while !host.isLeaving {
-            guard let connection = connections.take(for: self) ?? makeRoom() else {
-                return pauseAccepting(
-                    "all \(connections.capacity) connections of limits.connections are in use")
+            guard let connection = connections.take(for: self) ?? makeRoom(for: listener) else {
+                return
             }
             do throws(SystemError) {
                 guard let (socket, peer) = try Socket.accept(listener.socket) else {
@@ -286,7 +285,8 @@ final class Shard: Sendable {
 
     /// Takes in a connection of an older host; false when there is no room.
     func adopt(_ socket: Int32) -> Bool {
-        guard !host.isLeaving, let connection = connections.take(for: self) ?? makeRoom() else {
+        guard !host.isLeaving, let connection = connections.take(for: self) ?? closeLongestIdle()
+        else {
             return false
         }
         open(
@@ -309,10 +309,22 @@ final class Shard: Sendable {
         }
     }
 
-    /// All slots are taken: the connection that has been idle the longest makes room.
-    private func makeRoom() -> Connection? {
-        while let oldest = connections.longestIdle() {
-            if oldest.closeIfIdle() { return connections.take(for: self) }
+    /// All slots are taken: when somebody waits, the connection that has been idle the longest goes. Nil
+    /// when nobody waits, or nobody is idle: then the newcomers stay where they are.
+    private func makeRoom(for listener: Host.Listener) -> Connection? {
+        guard !Socket.wait(listener.socket, for: .readable, milliseconds: 0).isEmpty else {
+            return nil
+        }
+        if let connection = closeLongestIdle() { return connection }
+        pauseAccepting("all \(connections.capacity) of limits.connections are at work")
+        return nil
+    }
+
+    private func closeLongestIdle() -> Connection? {
+        while let longest = connections.longestIdle() {
+            if longest.closeIfIdle(), let connection = connections.take(for: self) {
+                return connection
+            }
         }
         return nil
     }
@@ -325,7 +337,7 @@ final class Shard: Sendable {
         if connections.hasRoom { resumeAccepting() }
     }
 
-    /// A slot is free, or some time has passed.
+    /// A slot is free or could be, or some time has passed.
     func resumeAccepting() {
         guard isAcceptPaused.load(ordering: .relaxed),
             isAcceptPaused.exchange(false, ordering: .sequentiallyConsistent)
