@@ -106,8 +106,7 @@ final class StdoutResponse {
         _ = send()
     }
 
-    @discardableResult
-    func flush() -> Bool {
+    private func flush() -> Bool {
         closeRecord()
         defer { lastSend = .now }
         return send()

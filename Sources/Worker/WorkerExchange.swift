@@ -167,8 +167,10 @@ final class WorkerExchange: ExtensionExchange {
     ///
     /// The rest of a body that nobody read is still on its way. It is read away behind the end, as records
     /// of a request that has ended (FastCGI §3.3), so that the other side never waits for its answer with a
-    /// body in hand. A Mortise host alone is different: it sends the whole body whatever the answer is, and
-    /// gives up a connection on which it did not come to that.
+    /// body in hand.
+    ///
+    /// Rationale: with a Mortise host it is read away before the end. The host sends the whole body whatever
+    /// the answer is, and takes a worker for broken that has ended a request before it had all of it.
     ///
     /// - Returns: whether the connection is good for another request.
     func end() -> Bool {
@@ -187,7 +189,7 @@ final class WorkerExchange: ExtensionExchange {
     /// The host knows itself when a body is short of its Content-Length.
     private func endForMortise() {
         if !stdout.isCut {
-            if stdin.isArriving, stdout.flush() { stdin.readAway() }
+            stdin.readAway()
             if logStatus != 0 || !logText.isEmpty {
                 stdout.appendLogRecord(status: logStatus, text: logText)
             }
