@@ -1,14 +1,16 @@
-// One call of an extension: its exchange, and the functions of the control block on it.
+// One call of an extension: the functions of its control block.
 // SPDX-License-Identifier: Apache-2.0
 
 import CISAPI
 internal import Exchange
 import Platform
 
-/// What a call needs while it lasts; the memory is reused by later calls. Who has the call's turn has it all.
-/// The results of the functions are ERROR_ numbers.
+/// What a call needs besides its exchange while it lasts; the memory is reused by later calls. Whoever has
+/// the call's turn has it all. The results of the functions are ERROR_ numbers.
+///
+/// Rationale: the exchange is an argument of each function, and not kept here, because an argument is not
+/// counted (swift_retain) by whoever uses it.
 struct Call {
-    private var exchange: (any ExtensionExchange)?
     private var response = ExtensionResponse()
     private var text = ServerText()
     private var preload = Preload()
@@ -18,7 +20,6 @@ struct Call {
         _ exchange: any ExtensionExchange, _ block: UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>,
         _ strings: inout ReusedMemory
     ) {
-        self.exchange = exchange
         response.reset()
         let nothing = text.fill(block, exchange, &strings)
         preload.fill(block, exchange, nothing: nothing)
@@ -26,10 +27,9 @@ struct Call {
 
     /// The extension has ended the exchange, or has let its time pass: brings the answer to an end.
     mutating func finish(
-        _ ending: CallLife.Ending, _ block: UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>
-    ) -> (any ExtensionExchange)? {
-        guard let exchange else { return nil }
-        self.exchange = nil
+        _ ending: CallLife.Ending, _ exchange: any ExtensionExchange,
+        _ block: UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>
+    ) {
         switch ending {
         case .ended(let status):
             copyLogFields(block, to: exchange)
@@ -38,7 +38,6 @@ struct Call {
             exchange.fail(
                 status: 504, reason: "the extension did not end its pending request in time")
         }
-        return exchange
     }
 
     private mutating func finish(_ status: UInt32, _ exchange: any ExtensionExchange) {
@@ -66,8 +65,10 @@ struct Call {
         if !text.isEmpty { exchange.appendLog(text) }
     }
 
-    mutating func getServerVariable(_ name: LPSTR?, _ buffer: LPVOID?, _ size: LPDWORD?) -> UInt32 {
-        guard let name, let size, let exchange else { return UInt32(ERROR_INVALID_PARAMETER) }
+    mutating func getServerVariable(
+        _ exchange: any ExtensionExchange, _ name: LPSTR?, _ buffer: LPVOID?, _ size: LPDWORD?
+    ) -> UInt32 {
+        guard let name, let size else { return UInt32(ERROR_INVALID_PARAMETER) }
         guard buffer != nil || size.pointee == 0 else { return UInt32(ERROR_INVALID_PARAMETER) }
         switch text.read(variable: CText.bytes(UnsafePointer(name), most: 4096), exchange) {
         case .unknown: return UInt32(ERROR_INVALID_INDEX)
@@ -76,8 +77,10 @@ struct Call {
         }
     }
 
-    mutating func writeClient(_ buffer: LPVOID?, _ size: LPDWORD?) -> UInt32 {
-        guard let size, let exchange else { return UInt32(ERROR_INVALID_PARAMETER) }
+    mutating func writeClient(
+        _ exchange: any ExtensionExchange, _ buffer: LPVOID?, _ size: LPDWORD?
+    ) -> UInt32 {
+        guard let size else { return UInt32(ERROR_INVALID_PARAMETER) }
         let count = Int(size.pointee)
         if count == 0 { return UInt32(NO_ERROR) }
         guard let buffer, isPlausible(buffer, count) else { return UInt32(ERROR_INVALID_PARAMETER) }
@@ -86,8 +89,10 @@ struct Call {
         return code
     }
 
-    mutating func readClient(_ buffer: LPVOID?, _ size: LPDWORD?) -> UInt32 {
-        guard let size, let exchange else { return UInt32(ERROR_INVALID_PARAMETER) }
+    mutating func readClient(
+        _ exchange: any ExtensionExchange, _ buffer: LPVOID?, _ size: LPDWORD?
+    ) -> UInt32 {
+        guard let size else { return UInt32(ERROR_INVALID_PARAMETER) }
         let room = Int(size.pointee)
         if room == 0 { return UInt32(NO_ERROR) }
         guard let buffer else { return UInt32(ERROR_INVALID_PARAMETER) }
@@ -103,9 +108,9 @@ struct Call {
     }
 
     mutating func serverSupport(
-        _ code: DWORD, _ buffer: LPVOID?, _ size: LPDWORD?, _ type: LPDWORD?
+        _ exchange: any ExtensionExchange, _ code: DWORD, _ buffer: LPVOID?, _ size: LPDWORD?,
+        _ type: LPDWORD?
     ) -> UInt32 {
-        guard let exchange else { return UInt32(ERROR_INVALID_PARAMETER) }
         switch Int32(truncatingIfNeeded: code) {
         case HSE_REQ_SEND_RESPONSE_HEADER:
             return response.sendHeader(

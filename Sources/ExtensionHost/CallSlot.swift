@@ -18,10 +18,18 @@ final class CallSlot: Sendable {
     private let gate = Gate()  // [any]
     nonisolated(unsafe) private var strings = ReusedMemory()  // [turn]
     // because only a call that begins writes it, and a slot has one call at a time.
-    nonisolated(unsafe) private var call: UnsafeMutablePointer<Call>?  // [turn]
+    nonisolated(unsafe) private var current: Current?  // [turn]
     // because the turn goes from thread to thread through `life`, which orders all that was done in it.
     nonisolated(unsafe) var next: Unmanaged<CallSlot>?  // [queue]
     // because a slot is in one queue at a time, and a queue has one owner at a time.
+
+    /// What belongs to the current call alone. Nobody who borrows it counts a reference.
+    private struct Current: ~Copyable {
+        let exchange: any ExtensionExchange
+        let call: UnsafeMutablePointer<Call>
+    }
+
+    typealias Callback = (inout Call, any ExtensionExchange) -> UInt32
 
     /// Seconds a callback waits for another thread's callback of the same call to be over.
     private static let patience = 60.0
@@ -37,7 +45,7 @@ final class CallSlot: Sendable {
     /// Fills in the control block; the call is open from now on, under the generation given back.
     func begin(_ exchange: any ExtensionExchange, _ call: UnsafeMutablePointer<Call>) -> UInt64 {
         var life = CallLife(word: self.life.load(ordering: .acquiring))
-        self.call = call
+        current = Current(exchange: exchange, call: call)
         block.initialize(to: ControlBlock.template)
         block.pointee.ConnID = Handle.make(index: index, generation: life.generation)
         call.pointee.begin(exchange, block, &strings)
@@ -56,12 +64,12 @@ final class CallSlot: Sendable {
         }
         let pending = PendingCall(handle: Handle.bits(index: index, generation: generation))
         whenPending(pending)
-        if let ending = change({ $0.becomePending(status) }) { finish(ending)?.complete() }
+        if let ending = change({ $0.becomePending(status) }) { finish(ending).complete() }
         return .pending(pending)
     }
 
     /// Runs one callback, in the call's turn; its result is an ERROR_ number, 0 for success.
-    func perform(_ generation: UInt64, _ body: (inout Call) -> UInt32) -> UInt32 {
+    func perform(_ generation: UInt64, _ body: Callback) -> UInt32 {
         switch change({ $0.enter(generation) }) {
         case .granted: break
         case .refused: return UInt32(ERROR_INVALID_PARAMETER)
@@ -69,10 +77,14 @@ final class CallSlot: Sendable {
             let code = waitForTurn(generation)
             guard code == UInt32(NO_ERROR) else { return code }
         }
-        let code = body(&call.unsafelyUnwrapped.pointee)
+        let code: UInt32
+        switch current {
+        case .some(let current): code = body(&current.call.pointee, current.exchange)
+        case nil: preconditionFailure("the turn was granted, so there is a call")
+        }
         let exit = change { $0.leave() }
         if exit.wakesWaiters { gate.wake() }
-        if let ending = exit.ending { finish(ending)?.complete() }
+        if let ending = exit.ending { finish(ending).complete() }
         return code
     }
 
@@ -81,7 +93,7 @@ final class CallSlot: Sendable {
         switch change({ $0.finish(generation, status) }) {
         case .refused: return UInt32(ERROR_INVALID_PARAMETER)
         case .noted: break
-        case .ends(let ending): finish(ending)?.complete()
+        case .ends(let ending): finish(ending).complete()
         }
         return UInt32(NO_ERROR)
     }
@@ -89,7 +101,7 @@ final class CallSlot: Sendable {
     /// The deadline has passed. Never waits either.
     func revoke(_ generation: UInt64) -> Bool {
         guard change({ $0.revoke(generation) }) else { return false }
-        finish(.overdue)?.complete()
+        finish(.overdue).complete()
         return true
     }
 
@@ -125,12 +137,13 @@ final class CallSlot: Sendable {
 
     /// The call has ended, and its slot rests from now on. Gives back the exchange, which is to be told.
     @discardableResult
-    private func finish(_ ending: CallLife.Ending) -> (any ExtensionExchange)? {
-        guard let call else { preconditionFailure("a call ends once, and this one has ended") }
-        self.call = nil
-        let exchange = call.pointee.finish(ending, block)
-        CallTable.shared.release(self, call)
-        return exchange
+    private func finish(_ ending: CallLife.Ending) -> any ExtensionExchange {
+        guard let ended = current.take() else {
+            preconditionFailure("a call ends once, and this one has ended")
+        }
+        ended.call.pointee.finish(ending, ended.exchange, block)
+        CallTable.shared.release(self, ended.call)
+        return ended.exchange
     }
 }
 

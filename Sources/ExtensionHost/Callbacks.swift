@@ -8,27 +8,27 @@ import CISAPI
 enum Callbacks {
     static let getServerVariable: @convention(c) (HCONN?, LPSTR?, LPVOID?, LPDWORD?) -> BOOL = {
         handle, name, buffer, size in
-        perform(handle) { $0.getServerVariable(name, buffer, size) }
+        perform(handle) { $0.getServerVariable($1, name, buffer, size) }
     }
 
     static let writeClient: @convention(c) (HCONN?, LPVOID?, LPDWORD?, DWORD) -> BOOL = {
         handle, buffer, size, _ in
-        perform(handle) { $0.writeClient(buffer, size) }
+        perform(handle) { $0.writeClient($1, buffer, size) }
     }
 
     static let readClient: @convention(c) (HCONN?, LPVOID?, LPDWORD?) -> BOOL = {
         handle, buffer, size in
-        perform(handle) { $0.readClient(buffer, size) }
+        perform(handle) { $0.readClient($1, buffer, size) }
     }
 
     static let serverSupportFunction:
         @convention(c) (HCONN?, DWORD, LPVOID?, LPDWORD?, LPDWORD?) -> BOOL = {
             handle, code, buffer, size, type in
             guard code != DWORD(HSE_REQ_DONE_WITH_SESSION) else { return done(handle, buffer) }
-            return perform(handle) { $0.serverSupport(code, buffer, size, type) }
+            return perform(handle) { $0.serverSupport($1, code, buffer, size, type) }
         }
 
-    private static func perform(_ handle: HCONN?, _ body: (inout Call) -> UInt32) -> BOOL {
+    private static func perform(_ handle: HCONN?, _ body: CallSlot.Callback) -> BOOL {
         guard let (slot, generation) = CallTable.shared.find(handle) else {
             return result(UInt32(ERROR_INVALID_PARAMETER))
         }

@@ -178,11 +178,14 @@ package enum Socket {
         }
     }
 
-    /// send(2) without SIGPIPE. `more` says that further bytes follow at once (MSG_MORE).
+    /// send(2) without SIGPIPE. `more` says that further bytes follow at once (MSG_MORE); `dontWait` never
+    /// blocks.
     package static func send(
-        _ socket: Int32, _ bytes: UnsafeRawBufferPointer, more: Bool = false
+        _ socket: Int32, _ bytes: UnsafeRawBufferPointer, more: Bool = false, dontWait: Bool = false
     ) -> Transfer {
-        let flags = Int32(MSG_NOSIGNAL) | (more ? Int32(MSG_MORE) : 0)
+        var flags = Int32(MSG_NOSIGNAL)
+        if more { flags |= Int32(MSG_MORE) }
+        if dontWait { flags |= Int32(MSG_DONTWAIT) }
         while true {
             let count = Glibc.send(socket, bytes.baseAddress, bytes.count, flags)
             if count >= 0 { return .bytes(count) }
@@ -192,11 +195,13 @@ package enum Socket {
         }
     }
 
-    /// Sends up to three pieces in one call (man 2 sendmsg), without SIGPIPE.
+    /// Sends up to three pieces in one call (man 2 sendmsg), without SIGPIPE. `dontWait` never blocks.
     package static func send(
         _ socket: Int32, _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer,
-        _ third: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
+        _ third: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0),
+        dontWait: Bool = false
     ) -> Transfer {
+        let flags = Int32(MSG_NOSIGNAL) | (dontWait ? Int32(MSG_DONTWAIT) : 0)
         var pieces: InlineArray<3, iovec> = [
             iovec(
                 iov_base: UnsafeMutableRawPointer(mutating: first.baseAddress), iov_len: first.count
@@ -214,7 +219,7 @@ package enum Socket {
                 message.msg_iov = vector
                 message.msg_iovlen = third.count > 0 ? 3 : 2
                 while true {
-                    let count = sendmsg(socket, &message, Int32(MSG_NOSIGNAL))
+                    let count = sendmsg(socket, &message, flags)
                     if count >= 0 { return .bytes(count) }
                     let code = errno
                     if code == EINTR { continue }

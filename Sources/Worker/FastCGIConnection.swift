@@ -12,21 +12,31 @@ struct WorkerBegin {
 
 /// Reads records from a blocking socket into one buffer, and sends.
 ///
-/// Every error on the way in - malformed records, silence within a record, a closed connection - has the
-/// same end: `isBroken`, and the connection is closed.
+/// The two directions end apart: the other side may close its own and still wait for the answer. Malformed
+/// records end both.
 final class FastCGIConnection {
     /// Milliseconds without a byte of a request that has begun. Between requests no clock runs: the
     /// system would wind one up for every request.
     private static let patience: Int32 = 60_000
+    /// Bytes of replies that may wait for the end of a send.
+    private static let mostReplies = 64 * 1024
+    /// Seconds in which the peer has to close a connection that is not kept.
+    private static let longestLinger = 5.0
 
     let socket: Int32
+    /// Nothing more can be sent.
     private(set) var isBroken = false
+    /// Nothing more will be received: the other side has closed its direction, or was silent within a
+    /// request for too long.
+    private var isOver = false
     private let shutdown: Shutdown
     private let buffer: UnsafeMutableRawBufferPointer
     private var start = 0
     private var end = 0
     private var decoder = FastCGIDecoder()
-    private var output: [UInt8] = []
+    /// Answers to records that came in the middle of a send; they follow it.
+    private var replies: [UInt8] = []
+    private var isSending = false
     /// Of a record that is read as a whole.
     private var content: [UInt8] = []
 
@@ -43,11 +53,13 @@ final class FastCGIConnection {
         case begin(FastCGIHeader)
         case content(UnsafeBufferPointer<UInt8>)
         case end
+        /// It has not arrived yet: only when it is not waited for.
+        case notYet
     }
 
-    /// The next step; nil when the connection is of no more use.
-    func next() -> Step? {
-        while !isBroken {
+    /// The next step; nil when there will be none.
+    func next(waits: Bool = true) -> Step? {
+        while !isOver {
             let bytes = UnsafeBufferPointer(
                 start: buffer.baseAddress!.assumingMemoryBound(to: UInt8.self), count: end)
             do throws(FastCGIError) {
@@ -59,11 +71,17 @@ final class FastCGIConnection {
                     }
                 }
             } catch {
+                isBroken = true
                 break
             }
-            if !receive() { break }
+            switch receive(waits: waits) {
+            case .some(true): continue
+            case .some(false): return .notYet
+            case nil: break
+            }
+            break
         }
-        isBroken = true
+        isOver = true
         return nil
     }
 
@@ -108,7 +126,7 @@ final class FastCGIConnection {
     func readContent(into bytes: inout [UInt8], limit: Int) -> Bool {
         while let step = next() {
             switch step {
-            case .begin: return false
+            case .begin, .notYet: return false
             case .content(let content):
                 guard bytes.count + content.count <= limit else {
                     isBroken = true
@@ -121,58 +139,103 @@ final class FastCGIConnection {
         return false
     }
 
-    func send(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        send(bytes, UnsafeRawBufferPointer(start: nil, count: 0))
-    }
-
-    /// Sends both, in one call when the peer is quick.
-    func send(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer) -> Bool {
+    /// Sends both, in one call when the peer is quick. Each send is whole records.
+    ///
+    /// A peer that does not read may be waiting to send: what it sends is taken meanwhile.
+    func send(
+        _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer,
+        meanwhile stdin: StdinBody
+    ) -> Bool {
+        isSending = true
         var first = first
         var second = second
         while !isBroken && first.count + second.count > 0 {
             let result =
-                second.isEmpty ? Socket.send(socket, first) : Socket.send(socket, first, second)
-            guard case .bytes(let count) = result else {
-                isBroken = true
-                break
+                second.isEmpty
+                ? Socket.send(socket, first, dontWait: true)
+                : Socket.send(socket, first, second, dontWait: true)
+            switch result {
+            case .bytes(let count):
+                let ofFirst = min(count, first.count)
+                first = .init(rebasing: first[ofFirst...])
+                second = .init(rebasing: second[(count - ofFirst)...])
+            case .wouldBlock: if !waitForRoom(stdin) { isBroken = true }
+            case .end, .failed: isBroken = true
             }
-            let ofFirst = min(count, first.count)
-            first = .init(rebasing: first[ofFirst...])
-            second = .init(rebasing: second[(count - ofFirst)...])
+        }
+        isSending = false
+        return sendReplies()
+    }
+
+    /// False: the peer has taken nothing for too long.
+    private func waitForRoom(_ stdin: StdinBody) -> Bool {
+        let ready = Socket.wait(
+            socket, for: stdin.mayReadAhead ? [.writable, .readable] : .writable,
+            milliseconds: Self.patience)
+        if ready.contains(.readable) { stdin.readAhead() }
+        return !ready.isEmpty
+    }
+
+    /// Sends the answers to management records and to requests that are not taken on.
+    private func sendReplies() -> Bool {
+        // While an answer is on its way they wait; a peer that asks on and reads nothing is of no use.
+        if isSending && replies.count > Self.mostReplies { isBroken = true }
+        guard !isSending else { return !isBroken }
+        while !isBroken && !replies.isEmpty {
+            let result = replies.withUnsafeBytes { Socket.send(socket, $0, dontWait: true) }
+            switch result {
+            case .bytes(let count): replies.removeFirst(count)
+            case .wouldBlock:
+                let ready = Socket.wait(socket, for: .writable, milliseconds: Self.patience)
+                if ready.isEmpty { isBroken = true }
+            case .end, .failed: isBroken = true
+            }
         }
         return !isBroken
     }
 
-    /// Whether the peer is gone, or has sent FCGI_ABORT_REQUEST behind what has been read.
+    /// Whether the peer is gone, or has sent FCGI_ABORT_REQUEST behind what has been read. One that has
+    /// only closed its own direction still waits for the answer.
     ///
     /// `streamIsRead`: the request's FCGI_STDIN has ended, so the next record is looked at.
     func isPeerGone(id: UInt16, streamIsRead: Bool) -> Bool {
         if isBroken { return true }
-        let header = withUnsafeTemporaryAllocation(byteCount: 8, alignment: 8) { room -> UInt32? in
+        // Both directions are closed, or a reset has come (man 2 poll).
+        let ready = Socket.wait(socket, for: [], milliseconds: 0)
+        if !ready.isDisjoint(with: [.hangUp, .error]) { return true }
+        guard streamIsRead, decoder.isBetweenRecords else { return false }
+        return withUnsafeTemporaryAllocation(byteCount: 8, alignment: 8) { room in
             if hasInput {
-                guard end - start >= 8 else { return 0 }
+                guard end - start >= 8 else { return false }
                 room.copyMemory(from: .init(rebasing: buffer[start..<start + 8]))
-                return UInt32(room[1]) << 16 | UInt32(room[2]) << 8 | UInt32(room[3])
+            } else {
+                let result = Socket.receive(socket, into: room, peek: true, dontWait: true)
+                guard result == .bytes(8) else { return false }
             }
-            switch Socket.receive(socket, into: room, peek: true, dontWait: true) {
-            case .bytes(8): return UInt32(room[1]) << 16 | UInt32(room[2]) << 8 | UInt32(room[3])
-            case .bytes, .wouldBlock: return 0
-            case .end, .failed: return nil
-            }
+            let record = UInt32(room[1]) << 16 | UInt32(room[2]) << 8 | UInt32(room[3])
+            return record == UInt32(FastCGI.Kind.abortRequest.rawValue) << 16 | UInt32(id)
         }
-        guard let header else { return true }
-        let abort = UInt32(FastCGI.Kind.abortRequest.rawValue) << 16 | UInt32(id)
-        return streamIsRead && decoder.isBetweenRecords && header == abort
     }
 
-    /// Whether a step of the stream can be had without waiting, or the end.
-    var canReadNow: Bool {
-        hasInput || !Socket.wait(socket, for: .readable, milliseconds: 0).isEmpty
+    /// Before the connection is closed with something of the body unread: the peer gets the end of the
+    /// stream behind the answer, and has its time to close. A close at once would be a reset, which over
+    /// TCP destroys what the peer has not read yet.
+    func linger() {
+        Socket.shutdownWrite(socket)
+        let deadline = Instant.now.adding(seconds: Self.longestLinger)
+        while true {
+            let ready = Socket.wait(
+                socket, for: .readable, milliseconds: deadline.pollTimeout())
+            guard !ready.isEmpty,
+                case .bytes = Socket.receive(socket, into: buffer, dontWait: true)
+            else { return }
+        }
     }
 
     private var hasInput: Bool { start < end }
 
-    private func receive() -> Bool {
+    /// Whether bytes have come; nil: none will come any more.
+    private func receive(waits: Bool) -> Bool? {
         start = 0
         end = 0
         while true {
@@ -181,10 +244,11 @@ final class FastCGIConnection {
                 end = count
                 return true
             case .wouldBlock:
+                guard waits else { return false }
                 // A request that has begun goes on.
                 let ready = Socket.wait(socket, for: .readable, milliseconds: Self.patience)
-                if ready.isEmpty { return false }
-            case .end, .failed: return false
+                if ready.isEmpty { return nil }
+            case .end, .failed: return nil
             }
         }
     }
@@ -221,25 +285,23 @@ final class FastCGIConnection {
 
     /// Ends a request that is not taken on.
     func refuse(_ id: UInt16, _ status: FastCGI.ProtocolStatus) -> Bool {
-        output.removeAll(keepingCapacity: true)
-        FastCGI.appendEnd(status, id: id, to: &output)
-        return output.withUnsafeBytes { send($0) }
+        FastCGI.appendEnd(status, id: id, to: &replies)
+        return sendReplies()
     }
 
     /// FCGI_GET_VALUES, and FCGI_UNKNOWN_TYPE for anything else (FastCGI §4).
     func answerManagement(_ header: FastCGIHeader) -> Bool {
         var content: [UInt8] = []
         guard readContent(into: &content, limit: 4096) else { return false }
-        output.removeAll(keepingCapacity: true)
         if header.kind == .getValues {
             guard let values = answerValues(content) else { return false }
-            FastCGI.appendContent(values.span, .getValuesResult, id: 0, to: &output)
-            if values.isEmpty { FastCGI.appendEmpty(.getValuesResult, id: 0, to: &output) }
+            FastCGI.appendContent(values.span, .getValuesResult, id: 0, to: &replies)
+            if values.isEmpty { FastCGI.appendEmpty(.getValuesResult, id: 0, to: &replies) }
         } else {
             let unknown: [UInt8] = [header.type, 0, 0, 0, 0, 0, 0, 0]
-            FastCGI.appendContent(unknown.span, .unknownType, id: 0, to: &output)
+            FastCGI.appendContent(unknown.span, .unknownType, id: 0, to: &replies)
         }
-        return output.withUnsafeBytes { send($0) }
+        return sendReplies()
     }
 
     private func answerValues(_ content: [UInt8]) -> [UInt8]? {

@@ -69,7 +69,6 @@ package struct FastCGIWorker {
             let connection = Descriptor(owning: socket)
             Socket.setBlocking(socket, true)
             Socket.setNoDelay(socket)
-            Socket.setSendTimeout(socket, milliseconds: 60_000)
             serve(connection: socket)
             _ = consume connection
         }
@@ -77,28 +76,19 @@ package struct FastCGIWorker {
 
     private func serve(connection socket: Int32) {
         let connection = FastCGIConnection(socket, shutdown)
-        guard let exchange = WorkerExchange(connection, options.settings, libraryPath: loaded.path)
-        else {
-            return
-        }
+        let exchange = WorkerExchange(connection, options.settings, libraryPath: loaded.path)
         while let begin = connection.waitForRequest(), exchange.receive(begin) {
-            if exchange.isRefused {
-                exchange.end()
-            } else {
-                call(exchange)
-            }
-            guard begin.keepsConnection, !exchange.isCut, !shutdown.isStopping else { return }
+            if !exchange.isRefused { call(exchange) }
+            guard exchange.end(), !shutdown.isStopping else { return }
         }
     }
 
     private func call(_ exchange: WorkerExchange) {
-        if case .pending(let call) = loaded.call(exchange) {
-            if !exchange.waitForCompletion(seconds: options.requestTimeout) {
-                call.revoke()
-                // Ended now, or by the thread that is inside a callback: either way `complete` comes.
-                _ = exchange.waitForCompletion(seconds: .infinity)
-            }
-        }
-        exchange.end()
+        guard case .pending(let call) = loaded.call(exchange) else { return }
+        let deadline = Instant.now.adding(seconds: options.requestTimeout)
+        guard !exchange.waitForCompletion(until: deadline) else { return }
+        call.revoke()
+        // Ended now, or by the thread that is inside a callback: either way `complete` comes.
+        _ = exchange.waitForCompletion(until: .never)
     }
 }

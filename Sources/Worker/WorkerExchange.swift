@@ -4,71 +4,54 @@
 import Exchange
 internal import ExtensionHost
 internal import Platform
+import Synchronization
 
 /// An exchange that an extension in a worker answers; one object serves all requests of a connection.
+///
+/// Owners of the properties: [worker] the thread that serves the connection; [turn] that thread before and
+/// after the call, and whoever has the call's turn while it lasts; [any] every thread.
 final class WorkerExchange: ExtensionExchange {
-    let connection: FastCGIConnection
-    let request = Request()
-    let settings: [(name: String, value: String)]
-    let libraryPath: String
-    var params = WorkerParams()
-    var id: UInt16 = 0
-    /// The body's length; -1 = unknown.
-    private(set) var bodyLength: Int64 = 0
-    /// The request needs no call: it was answered with an error, or given up by its sender.
-    private(set) var isRefused = false
-
-    // MARK: FCGI_STDIN, see WorkerExchange+Input.swift
-
-    /// Content of the current record that no reader has taken yet; in the connection's buffer.
-    var inputRest = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
-    var inputRead: Int64 = 0
-    var inputEnded = false
-    var isAborted = false
-
-    // MARK: FCGI_STDOUT, see WorkerExchange+Output.swift
-
-    var output: [UInt8] = []
-    /// Where the open record's header stands in `output`; -1 = none is open.
-    var openRecord = -1
-    var headSent = false
-    /// Bytes the body still lacks of its Content-Length; nil = the length is not declared.
-    var contentLeft: Int64?
-    var lastSend = Instant(nanoseconds: 0)
-    /// The answer was cut: the connection has to be closed for the other side to see it.
-    var isCut = false
-    var logText: [UInt8] = []
-    var logStatus: UInt16 = 0
-
+    let request = Request()  // [turn]
+    private let connection: FastCGIConnection  // [turn]
+    private let stdin: StdinBody  // [turn]
+    private let stdout: StdoutResponse  // [turn]
+    private var variables: WorkerVariables  // [turn]
+    private var logText: [UInt8] = []  // [turn]
+    private var logStatus: UInt16 = 0  // [turn]
     private var parser = RequestParser(
-        limits: RequestLimits(requestLine: 128 << 10, head: 256 << 10))
-    private var head: [UInt8] = []
-    /// Memory for a response's head that does not fit the open record.
-    var scratch: [UInt8] = []
-    private let completion: Descriptor
-    private let completed: Descriptor
+        limits: RequestLimits(requestLine: 128 << 10, head: 256 << 10))  // [worker]
+    private var head: [UInt8] = []  // [worker]
+    private var id: UInt16 = 0  // [worker]
+    private var keepsFastCGIConnection = false  // [worker]
+    /// The request needs no call: it was answered with an error, or given up by its sender.
+    private(set) var isRefused = false  // [worker]
+    private let isCompleted = Atomic<Bool>(false)  // [any]
+    private let completion = Gate()  // [any]
 
-    init?(
+    init(
         _ connection: FastCGIConnection, _ settings: [(name: String, value: String)],
         libraryPath: String
     ) {
-        guard let (read, write) = try? Files.pipe() else { return nil }
-        completion = Descriptor(owning: read)
-        completed = Descriptor(owning: write)
         self.connection = connection
-        self.settings = settings
-        self.libraryPath = libraryPath
+        stdin = StdinBody(connection)
+        stdout = StdoutResponse(connection, stdin)
+        variables = WorkerVariables(settings: settings, libraryPath: libraryPath)
     }
+
+    // MARK: The request
 
     /// Reads the request up to the end of FCGI_PARAMS; false when the connection is of no more use.
     func receive(_ begin: WorkerBegin) -> Bool {
-        reset(begin.id)
+        reset(begin)
         guard readParams() else { return false }
-        if isAborted {
+        if stdin.isAborted {
             isRefused = true
             return true
         }
-        guard params.index(), readLength() else { return false }
+        guard variables.params.index(), let length = variables.params.bodyLength else {
+            return false
+        }
+        stdin.setLength(length)
         do throws(RequestError) {
             if try !parseHead() {
                 refuse(status: 400, "the request's variables make no complete head")
@@ -80,43 +63,16 @@ final class WorkerExchange: ExtensionExchange {
         return true
     }
 
-    /// False: the head is not complete.
-    private func parseHead() throws(RequestError) -> Bool {
-        parser.reset()
-        if let own = params.known.head {
-            return try params.bytes.withUnsafeBufferPointer { (bytes) throws(RequestError) in
-                try parser.parse(bytes.span.extracting(own), into: request) != nil
-            }
-        }
-        head.removeAll(keepingCapacity: true)
-        params.appendHead(to: &head)
-        return try head.withUnsafeBufferPointer { (bytes) throws(RequestError) in
-            try parser.parse(bytes.span, into: request) != nil
-        }
-    }
-
-    private func reset(_ id: UInt16) {
-        self.id = id
-        params.clear()
+    private func reset(_ begin: WorkerBegin) {
+        id = begin.id
+        keepsFastCGIConnection = begin.keepsConnection
+        stdin.begin(id: id)
+        stdout.begin(id: id)
+        variables.params.clear()
         isRefused = false
-        inputRest = .init(start: nil, count: 0)
-        inputRead = 0
-        inputEnded = false
-        isAborted = false
-        if !output.isEmpty || output.capacity > 1 << 20 {
-            output.removeAll(keepingCapacity: output.capacity <= 1 << 20)
-        }
-        openRecord = -1
-        headSent = false
-        contentLeft = nil
-        isCut = false
         if !logText.isEmpty { logText.removeAll(keepingCapacity: true) }
         logStatus = 0
-    }
-
-    private func refuse(status: Int, _ reason: String) {
-        isRefused = true
-        fail(status: status, reason: reason)
+        isCompleted.store(false, ordering: .relaxed)
     }
 
     /// FCGI_PARAMS up to its empty record.
@@ -126,13 +82,15 @@ final class WorkerExchange: ExtensionExchange {
             switch header.kind {
             case .params where header.requestID == id:
                 let isLast = header.contentLength == 0
-                guard connection.readContent(into: &params.bytes, limit: WorkerParams.largest)
+                guard
+                    connection.readContent(
+                        into: &variables.params.bytes, limit: WorkerParams.largest)
                 else {
                     return false
                 }
                 if isLast { return true }
             case .abortRequest where header.requestID == id:
-                isAborted = true
+                stdin.abort()
                 return connection.skipRecord()
             case .stdin where header.requestID == id, .beginRequest where header.requestID == id:
                 return false
@@ -142,50 +100,114 @@ final class WorkerExchange: ExtensionExchange {
         }
     }
 
-    /// CONTENT_LENGTH, empty or absent without a body. Digits alone (RFC 3875 §4.1.2).
-    private func readLength() -> Bool {
-        bodyLength = 0
-        guard let value = params.known.contentLength, !value.isEmpty else {
-            // The host sends a body's length whenever there is a body.
-            if params.known.head != nil { return true }
-            if let coding = params.value("HTTP_TRANSFER_ENCODING"), !coding.isEmpty {
-                bodyLength = -1
+    /// False: the head is not complete.
+    private func parseHead() throws(RequestError) -> Bool {
+        parser.reset()
+        if let own = variables.params.known.head {
+            return try variables.params.bytes.withUnsafeBufferPointer {
+                (bytes) throws(RequestError) in
+                try parser.parse(bytes.span.extracting(own), into: request) != nil
             }
-            return true
         }
-        guard value.count <= 18 else { return false }
-        return params.bytes.withUnsafeBufferPointer { bytes in
-            for byte in bytes[value] {
-                guard isDigit(byte) else { return false }
-                bodyLength = bodyLength * 10 + Int64(byte - UInt8(ascii: "0"))
-            }
-            return true
+        head.removeAll(keepingCapacity: true)
+        variables.params.appendHead(to: &head)
+        return try head.withUnsafeBufferPointer { (bytes) throws(RequestError) in
+            try parser.parse(bytes.span, into: request) != nil
         }
+    }
+
+    private func refuse(status: Int, _ reason: String) {
+        isRefused = true
+        fail(status: status, reason: reason)
     }
 
     // MARK: The call
 
-    /// Called by whichever thread ended a PENDING call.
-    func complete() {
-        withUnsafeBytes(of: UInt8(0)) { try? Files.writeAll(completed.number, $0) }
-    }
-
-    /// Waits for `complete`; false when the time is up.
-    func waitForCompletion(seconds: Double) -> Bool {
-        let deadline = Instant.now.adding(seconds: seconds)
-        let ready = Socket.wait(
-            completion.number, for: .readable, milliseconds: deadline.pollTimeout())
-        guard !ready.isEmpty else { return false }
-        Files.takeByte(completion.number)
-        return true
-    }
-
+    var bodyLength: Int64 { stdin.length }
+    var isConnected: Bool { stdin.isWaitedFor }
     var keepsConnection: Bool { request.keepsAlive }
     var isInProcess: Bool { false }
+
+    func readBody(into room: UnsafeMutableRawBufferPointer) -> Int { stdin.read(into: room) }
+
+    func sendHead(_ head: borrowing ResponseHead) -> Bool {
+        stdout.sendHead(head, isHead: request.method == .head)
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer) -> Bool { stdout.write(bytes) }
+
+    func fail(status: Int, reason: String) {
+        stdout.fail(status: status, reason: reason, isHead: request.method == .head)
+    }
 
     func appendLog(_ bytes: UnsafeRawBufferPointer) {
         logText.append(contentsOf: bytes.prefix(max(0, 4096 - logText.count)))
     }
 
     func noteStatus(_ status: Int) { logStatus = UInt16(clamping: status) }
+
+    /// Called by whichever thread ended a PENDING call.
+    func complete() {
+        isCompleted.store(true, ordering: .releasing)
+        completion.wake()
+    }
+
+    /// Waits for `complete`; false when the time is up.
+    func waitForCompletion(until deadline: Instant) -> Bool {
+        while true {
+            let ticket = completion.ticket
+            if isCompleted.load(ordering: .acquiring) { return true }
+            guard completion.wait(after: ticket, until: deadline) else { return false }
+        }
+    }
+
+    // MARK: The end
+
+    /// Ends the request: the rest of the answer, what the access log shall say, FCGI_END_REQUEST.
+    ///
+    /// The rest of a body that nobody read is still on its way. It is read away behind the end, as records
+    /// of a request that has ended (FastCGI §3.3), so that the other side never waits for its answer with a
+    /// body in hand.
+    ///
+    /// Rationale: with a Mortise host it is read away before the end. The host sends the whole body whatever
+    /// the answer is, and takes a worker for broken that has ended a request before it had all of it.
+    ///
+    /// - Returns: whether the connection is good for another request.
+    func end() -> Bool {
+        stdin.drop()
+        if variables.params.isFromMortise {
+            endForMortise()
+        } else {
+            stdout.finishBody()
+            stdout.end()
+        }
+        if stdout.isCut || connection.isBroken { return false }
+        if !keepsFastCGIConnection && stdin.isArriving { connection.linger() }
+        return keepsFastCGIConnection
+    }
+
+    /// The host knows itself when a body is short of its Content-Length.
+    private func endForMortise() {
+        if !stdout.isCut {
+            stdin.readAway()
+            if logStatus != 0 || !logText.isEmpty {
+                stdout.appendLogRecord(status: logStatus, text: logText)
+            }
+        }
+        stdout.end()
+    }
+
+    // MARK: The variables
+
+    func append(_ variable: MetaVariable, to bytes: inout [UInt8]) -> Bool {
+        variables.append(variable, to: &bytes)
+    }
+
+    func appendSetting(_ name: Span<UInt8>, to bytes: inout [UInt8]) -> Bool {
+        variables.appendSetting(name, to: &bytes)
+    }
+
+    func forEachSetting(_ body: (_ name: String, _ value: String) -> Void) {
+        variables.forEachSetting(body)
+    }
 }

@@ -1,4 +1,4 @@
-// The client's request head, as it came or rebuilt from CGI variables.
+// The client's request, as it came or rebuilt from CGI variables.
 // SPDX-License-Identifier: Apache-2.0
 
 import Exchange
@@ -23,6 +23,25 @@ extension WorkerParams {
         appendField("Content-Length", "CONTENT_LENGTH", to: &head)
         for pair in pairs { appendHeaderField(pair, to: &head) }
         head.append("\r\n")
+    }
+
+    /// CONTENT_LENGTH, 0 when it is empty or absent, -1 when a body of unknown length follows; nil when it is
+    /// no number. Digits alone (RFC 3875 §4.1.2).
+    var bodyLength: Int64? {
+        guard let value = known.contentLength, !value.isEmpty else {
+            // A Mortise host sends a body's length whenever there is a body.
+            let coding = isFromMortise ? nil : self.value("HTTP_TRANSFER_ENCODING")
+            return coding.map(\.isEmpty) ?? true ? 0 : -1
+        }
+        guard value.count <= 18 else { return nil }
+        return bytes.withUnsafeBufferPointer { bytes in
+            var length: Int64 = 0
+            for byte in bytes[value] {
+                guard isDigit(byte) else { return nil }
+                length = length * 10 + Int64(byte - UInt8(ascii: "0"))
+            }
+            return length
+        }
     }
 
     private func appendTarget(to head: inout [UInt8]) {

@@ -41,7 +41,7 @@ struct WorkerParams {
                 while let pair = try reader.next(in: bytes.span) {
                     guard pairs.count < Self.most else { return false }
                     pairs.append(pair)
-                    known.note(pair, in: bytes.span)
+                    known.remember(pair, in: bytes.span)
                 }
                 return true
             } catch {
@@ -98,7 +98,7 @@ struct WorkerParams {
 
 extension WorkerParams.Known {
     /// The first parameter of a name counts.
-    mutating func note(_ pair: (name: Range<Int>, value: Range<Int>), in bytes: Span<UInt8>) {
+    mutating func remember(_ pair: (name: Range<Int>, value: Range<Int>), in bytes: Span<UInt8>) {
         let start = pair.name.lowerBound
         switch pair.name.count {
         case 9 where pathInfo == nil && equals(bytes, start, "PATH_INFO"): pathInfo = pair.value

@@ -88,6 +88,21 @@ extension EndToEndTests {
             }
         }
 
+        @Test func aBlockUsedAfterItsEndReachesNoLaterRequest() throws {
+            try withUnruly { server in
+                for home in ["/inside", "/outside"] {
+                    let client = try server.client()
+                    #expect(try client.exchange("GET", home + "?ghost").text == "ghost\n")
+                    #expect(try client.exchange("GET", home + "?pieces=600").text == "first last\n")
+                }
+                #expect(try server.get("/inside?ghost").text == "ghost\n")
+                let isRefused = try eventually(within: 15) {
+                    try server.get("/inside?stale").text == "0\n"
+                }
+                #expect(isRefused)
+            }
+        }
+
         @Test func endingTwiceAndThenAgainIsOneEnd() throws {
             try withUnruly { server in
                 for home in ["/inside", "/outside"] {

@@ -36,12 +36,16 @@ final class FakeExchange: ExtensionExchange, @unchecked Sendable {
     let largestRead: Int
     /// Who holds the writes; nil = nobody.
     let client: SlowClient?
+    /// Bytes of the body that are there when the call begins, the others can be waited for; nil = all.
+    nonisolated(unsafe) var arrived: Int?
+    // because a test sets it before the call.
     private let position = Mutex(0)
     private let state: Mutex<Answer>
 
     init(
         _ target: String = "/x", method: String = "GET", fields: String = "", body: [UInt8] = [],
-        largestRead: Int = .max, mostBytes: Int = .max, client: SlowClient? = nil
+        largestRead: Int = .max, mostBytes: Int = .max, client: SlowClient? = nil,
+        bodyLength: Int64? = nil
     ) {
         let length = body.isEmpty ? "" : "Content-Length: \(body.count)\r\n"
         let head = Array(
@@ -53,7 +57,7 @@ final class FakeExchange: ExtensionExchange, @unchecked Sendable {
         self.body = body
         self.largestRead = largestRead
         self.client = client
-        bodyLength = Int64(body.count)
+        self.bodyLength = bodyLength ?? Int64(body.count)
         state = Mutex(Answer(mostBytes: mostBytes))
     }
 
@@ -63,9 +67,17 @@ final class FakeExchange: ExtensionExchange, @unchecked Sendable {
         for _ in 0..<5000 where answer.completions == 0 { Thread.sleep(milliseconds: 1) }
     }
 
-    func readBody(into room: UnsafeMutableRawBufferPointer) -> Int {
+    var bodyIsComplete: Bool { arrived == nil }
+
+    func readBody(into room: UnsafeMutableRawBufferPointer) -> Int { read(into: room, body.count) }
+
+    func readBodyNow(into room: UnsafeMutableRawBufferPointer) -> Int {
+        read(into: room, arrived ?? body.count)
+    }
+
+    private func read(into room: UnsafeMutableRawBufferPointer, _ end: Int) -> Int {
         position.withLock { position in
-            let count = min(room.count, body.count - position, largestRead)
+            let count = min(room.count, end - position, largestRead)
             body.withUnsafeBytes {
                 room.copyMemory(
                     from: UnsafeRawBufferPointer(rebasing: $0[position..<position + count]))

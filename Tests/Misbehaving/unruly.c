@@ -7,6 +7,8 @@
 //   later=MILLISECONDS    PENDING, completed from another thread
 //   twice                 completed twice, then SUCCESS
 //   ended                 uses its handle after the end, from another thread; the next request tells
+//   ghost                 the same through the block itself, in which a later request's handle may stand
+//   pieces=MILLISECONDS   200 in two pieces, without a length
 //   nothing               SUCCESS without a response
 //   error                 HSE_STATUS_ERROR without a response
 //   stale                 what the call after the end returned: "0" means FALSE
@@ -70,6 +72,14 @@ static void *use_after_end(void *argument) {
     return NULL;
 }
 
+static void *use_block_after_end(void *argument) {
+    EXTENSION_CONTROL_BLOCK *ecb = argument;
+    usleep(300 * 1000);
+    DWORD size = 5;
+    stale_result = ecb->WriteClient(ecb->ConnID, (void *)"ghost", &size, HSE_IO_SYNC);
+    return NULL;
+}
+
 static void start(void *(*routine)(void *), void *argument) {
     pthread_t thread;
     if (pthread_create(&thread, NULL, routine, argument) == 0)
@@ -119,6 +129,21 @@ DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *ecb) {
         stale_result = -1;
         start(use_after_end, stale);
         answer(ecb, "ended\n");
+        return HSE_STATUS_SUCCESS_AND_KEEP_CONN;
+    }
+    if (strcmp(query, "ghost") == 0) {
+        stale_result = -1;
+        start(use_block_after_end, ecb);
+        answer(ecb, "ghost\n");
+        return HSE_STATUS_SUCCESS_AND_KEEP_CONN;
+    }
+    if ((milliseconds = number(query, "pieces")) >= 0) {
+        DWORD size = 6;
+        ecb->ServerSupportFunction(ecb->ConnID, HSE_REQ_SEND_RESPONSE_HEADER, NULL, NULL, (LPDWORD)"\r\n");
+        ecb->WriteClient(ecb->ConnID, (void *)"first ", &size, HSE_IO_SYNC);
+        usleep((useconds_t)milliseconds * 1000);
+        size = 5;
+        ecb->WriteClient(ecb->ConnID, (void *)"last\n", &size, HSE_IO_SYNC);
         return HSE_STATUS_SUCCESS_AND_KEEP_CONN;
     }
     if (strcmp(query, "stale") == 0) {

@@ -51,6 +51,32 @@ struct WorkerTests {
                 size = sizeof buffer;
                 e->WriteClient(e->ConnID, buffer, &size, 0);
                 break;
+            case 'M': case 'B':
+                memset(buffer, 'M', sizeof buffer);
+                head(e, NULL, "\\r\\n");
+                for (int i = 0; i < 30; i++) {
+                    size = sizeof buffer;
+                    if (!e->WriteClient(e->ConnID, buffer, &size, 0)) return HSE_STATUS_ERROR;
+                }
+                if (*e->lpszQueryString == 'B') break;
+                do {
+                    size = sizeof buffer;
+                    if (!e->ReadClient(e->ConnID, buffer, &size)) return HSE_STATUS_ERROR;
+                    for (DWORD i = 0; i < size; i++) sum = sum * 31 + (unsigned char)buffer[i];
+                    count += size;
+                } while (size > 0);
+                sprintf(buffer, " %lu %lu", count, sum);
+                say(e, buffer);
+                break;
+            case 'i':
+                usleep(20000);
+                e->ServerSupportFunction(e->ConnID, HSE_REQ_IS_CONNECTED, &connected, NULL, NULL);
+                head(e, NULL, "\\r\\n");
+                say(e, connected ? "connected" : "gone");
+                break;
+            case 'x': head(e, NULL, "Content-Length: 4\\r\\n\\r\\n"); say(e, "goo"); say(e, "d and more"); break;
+            case 'y': head(e, NULL, "Content-Length: 10\\r\\n\\r\\n"); say(e, "short"); break;
+            case 'z': head(e, e->lpszQueryString + 1, "X: 1\\r\\n\\r\\n"); say(e, "no body"); break;
             case 'p': pthread_create(&thread, NULL, later, e); pthread_detach(thread); return HSE_STATUS_PENDING;
             case 'n': return HSE_STATUS_PENDING;
             case 'e': return HSE_STATUS_ERROR;
@@ -168,6 +194,99 @@ struct WorkerTests {
         let next = try worker.connect()
         next.send(WorkerClient.request(Self.asking("g")))
         #expect(next.answer().body == "ok")
+    }
+
+    /// What nginx does: it sends no more of the body once the answer has come, and waits for its end.
+    @Test func theWholeAnswerComesWhileTheBodyIsStillUnsent() throws {
+        let worker = try RunningWorker(Self.source)
+        let client = try worker.connect()
+        let body = [UInt8](repeating: 0x41, count: 10 << 20)
+        let bytes = WorkerClient.request(Self.asking("g"), body: body)
+        client.send(Array(bytes[..<100_000]))
+        let answer = client.answer()
+        #expect(answer.body == "ok" && answer.status == .requestComplete)
+        // The records of the ended request are passed over.
+        client.send(Array(bytes[100_000...]))
+        client.send(WorkerClient.request(Self.asking("b"), body: Array("0123456789".utf8)))
+        #expect(client.answer().body.hasPrefix("10 10 "))
+    }
+
+    @Test(arguments: ["g", "l", "B", "M"])
+    func aClientThatSendsTheWholeBodyFirstGetsItsAnswer(letter: String) throws {
+        let worker = try RunningWorker(Self.source)
+        let client = try worker.connect()
+        let body = (0..<(1 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 13) }
+        let sum = body.dropFirst(48 << 10).reduce(UInt64(0)) { $0 &* 31 &+ UInt64($1) }
+        let isRead = letter == "M"
+        let request = WorkerClient.request(
+            Self.asking(letter), body: isRead ? body : [UInt8](repeating: 0x41, count: 10 << 20))
+        for _ in 0..<2 {
+            client.send(request)
+            let answer = client.answer()
+            #expect(answer.status == .requestComplete && answer.errors.isEmpty)
+            switch letter {
+            case "g": #expect(answer.body == "ok")
+            case "l": #expect(answer.output.count == 300_000 + 18)
+            case "B": #expect(answer.output.count == 9_000_000 + 18)
+            default: #expect(answer.text.hasSuffix("M \(body.count) \(sum)"))
+            }
+        }
+    }
+
+    @Test func aConnectionThatIsNotKeptIsClosedBehindTheAnswerAlsoWithABodyOnItsWay() throws {
+        let worker = try RunningWorker(Self.source)
+        let client = try worker.connect()
+        let body = [UInt8](repeating: 0x41, count: 1 << 20)
+        client.send(WorkerClient.request(Self.asking("l"), body: body, keeps: false))
+        let answer = client.answer()
+        #expect(answer.output.count == 300_000 + 18 && answer.status == .requestComplete)
+        #expect(client.answer().isCut)
+    }
+
+    @Test func aPeerThatHasClosedItsDirectionIsStillThereAndGetsItsAnswer() throws {
+        let worker = try RunningWorker(Self.source)
+        let client = try worker.connect()
+        client.send(WorkerClient.request(Self.asking("i")))
+        Socket.shutdownWrite(client.socket)
+        let answer = client.answer()
+        #expect(answer.body == "connected" && answer.status == .requestComplete)
+    }
+
+    @Test func aBodyThatEndsTooEarlyIsAnErrorOfTheReadAndStillAnswered() throws {
+        let worker = try RunningWorker(Self.source)
+        let client = try worker.connect()
+        let body = [UInt8](repeating: 0x41, count: 100_000)
+        client.send(Array(WorkerClient.request(Self.asking("b"), body: body)[..<60_000]))
+        Socket.shutdownWrite(client.socket)
+        #expect(client.answer().text.hasPrefix("Status: 500 "))
+        // The same with an end of FCGI_STDIN in the wrong place.
+        let other = try worker.connect()
+        var params = Self.asking("b")
+        params.append(("CONTENT_LENGTH", "20"))
+        var bytes = WorkerClient.request(params)
+        bytes.removeLast(FastCGI.headerLength)
+        FastCGI.appendContent(Array("0123456789".utf8).span, .stdin, id: 1, to: &bytes)
+        FastCGI.appendEmpty(.stdin, id: 1, to: &bytes)
+        other.send(bytes)
+        #expect(other.answer().text.hasPrefix("Status: 500 "))
+    }
+
+    @Test func aBodyIsWhatItsHeadHasAnnounced() throws {
+        let worker = try RunningWorker(Self.source)
+        let client = try worker.connect()
+        client.send(WorkerClient.request(Self.asking("x")))
+        #expect(client.answer().body == "good")
+        for (letter, status) in [("z204", "204 No Content"), ("z304", "304 Not Modified")] {
+            client.send(WorkerClient.request(Self.asking(letter)))
+            #expect(client.answer().text == "Status: \(status)\r\nX: 1\r\n\r\n")
+        }
+        let head = Self.asking("g").map { $0.0 == "REQUEST_METHOD" ? ($0.0, "HEAD") : $0 }
+        client.send(WorkerClient.request(head))
+        #expect(client.answer().text == "Status: 200 OK\r\nContent-Length: 2\r\n\r\n")
+        client.send(WorkerClient.request(Self.asking("y")))
+        let short = client.answer()
+        #expect(short.body == "short" && short.isCut)
+        #expect(short.errors == "the body ended 5 bytes before its Content-Length\n")
     }
 
     @Test func whatTheAccessLogShallSayTravelsToAMortiseHostOnly() throws {

@@ -80,7 +80,7 @@ struct _EXTENSION_CONTROL_BLOCK {
     LPSTR lpszPathTranslated; ///< In. PATH_INFO as a path of the file system; "" without PATH_INFO.
 
     DWORD cbTotalBytes;    ///< In. Length of the body; 0xffffffff: 4 GiB or more, or unknown: read to the end.
-    DWORD cbAvailable;     ///< In. How many of them are in lpbData; at most 48 KiB.
+    DWORD cbAvailable;     ///< In. How many of them are in lpbData; at most 48 KiB, fewer when they still arrive.
     LPBYTE lpbData;        ///< In. The body's first bytes, with a NUL behind them. ReadClient goes on after them.
     LPSTR lpszContentType; ///< In. CONTENT_TYPE.
 

@@ -3,7 +3,17 @@
 
 import Exchange
 
-extension WorkerExchange {
+/// The parameters of a connection's current request, and the worker's own settings.
+struct WorkerVariables {
+    var params = WorkerParams()
+    private let settings: [(name: String, value: String)]
+    private let libraryPath: String
+
+    init(settings: [(name: String, value: String)], libraryPath: String) {
+        self.settings = settings
+        self.libraryPath = libraryPath
+    }
+
     func append(_ variable: MetaVariable, to bytes: inout [UInt8]) -> Bool {
         switch variable {
         case .remoteAddress: params.append("REMOTE_ADDR", to: &bytes)
