@@ -36,6 +36,8 @@ struct PoolLedger: Sendable {
         /// Answers to `Action.spawn`.
         case spawned(WorkerID)
         case spawnFailed(reason: String)
+        /// No process is started after all: nobody is to blame.
+        case spawnCancelled
         /// Answer to `Action.check`: the worker's queue of connections is empty.
         case accepted(WorkerID)
         case ended(WorkerID, ProcessEnd)
@@ -134,6 +136,7 @@ struct PoolLedger: Sendable {
             spawning -= 1
             fail(reason, now, &actions)
             refuse(now, &actions)
+        case .spawnCancelled: spawning -= 1
         case .accepted(let id): settle(id)
         case .ended(let id, let end): remove(id, end, now, &actions)
         case .retired: isRetired = true

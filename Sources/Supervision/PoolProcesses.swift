@@ -115,31 +115,10 @@ struct WorkerStart: Equatable {
     /// Built from zero. The pool alone decides when a php-cgi has served enough, and one process serves
     /// one request: PHP's own counters must not undercut it.
     private static func environment(_ pool: Settings.Pool) -> [String] {
-        var variables = BaseEnvironment.variables
+        var variables = ChildEnvironment.variables
         variables.append(("PHP_FCGI_MAX_REQUESTS", "2147483647"))
         let own = Set(pool.environment.map(\.name))
         return variables.filter { !own.contains($0.0) }.map { "\($0.0)=\($0.1)" }
             + pool.environment.map { "\($0.name)=\($0.value)" }
-    }
-}
-
-/// The variables every process of the server gets.
-enum BaseEnvironment {
-    static var variables: [(String, String)] {
-        var variables = [
-            ("PATH", Environment.value(of: "PATH") ?? "/usr/local/bin:/usr/bin:/bin"),
-            ("LANG", Environment.value(of: "LANG") ?? "C.UTF-8"),
-            // Swift's crash catcher would hold a dying process, and with it its requests.
-            ("SWIFT_BACKTRACE", "enable=no"),
-        ]
-        if let zone = Environment.value(of: "TZ") { variables.append(("TZ", zone)) }
-        return variables
-    }
-}
-
-extension Settings.Extension {
-    /// The library's file; the name as written when there is none, for the dynamic linker to find.
-    var file: String {
-        candidates.first { (try? Files.status(path: $0))?.kind == .regular } ?? library
     }
 }

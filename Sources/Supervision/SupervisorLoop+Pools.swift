@@ -29,12 +29,13 @@ extension SupervisorLoop {
         if pool.ledger.isOver && !hosts.values.contains(where: { $0.uses(pool) }) {
             livingPools[pool.key] = nil
         }
+        scheduleTick(of: pool)
     }
 
     /// What came of the action, when the ledger has to know at once.
     private func carryOut(_ action: PoolLedger.Action, _ pool: PoolProcesses) -> PoolLedger.Event? {
         switch action {
-        case .spawn: return spawn(pool)
+        case .spawn: return startWorker(of: pool)
         case .reconnect(let id): reconnect(id, pool)
         case .check(let id): return pool.workers[id]?.hasAccepted == true ? .accepted(id) : nil
         case .grant(let id, let host): grant(id, pool, to: host)
@@ -58,7 +59,7 @@ extension SupervisorLoop {
         return nil
     }
 
-    private func spawn(_ pool: PoolProcesses) -> PoolLedger.Event {
+    func spawn(_ pool: PoolProcesses) -> PoolLedger.Event {
         let id = newNumber()
         do throws(WorkerStart.Failure) {
             let command = try WorkerStart(
@@ -125,7 +126,7 @@ extension SupervisorLoop {
         else { return }
         tell(
             host, .worker(pool: index, id: id, pid: worker.process.pid),
-            descriptors: [connection.number])
+            passing: connection)
     }
 
     func workerEnded(pool key: UInt64, _ id: UInt64) {

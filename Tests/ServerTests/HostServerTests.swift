@@ -139,23 +139,23 @@ import Testing
     @Test func aHandOverLosesNoByte() throws {
         let older = try RunningServer()
         let newer = try RunningServer(listens: false)
-        let pair = try Socket.pair(datagrams: true)
-        let giving = MessageSocket(Descriptor(owning: pair.0))
-        let taking = MessageSocket(Descriptor(owning: pair.1))
         let adopted = Counter(0)
-        try Thread.start(named: "takeover") {
-            while let message = try? taking.receive(wait: true), !message.descriptors.isEmpty {
-                for socket in message.descriptors {
-                    newer.server.adopt(socket)
-                    adopted.countUp()
-                }
-            }
+        // What the supervisor does: the newer host gets a copy, the older one an answer.
+        let passOn: HostServer.Offer = { id, socket in
+            let original = Descriptor(owning: socket)
+            let copy = try? original.duplicate().take()
+            _ = original.take()
+            guard let copy else { return false }
+            newer.server.adopt(copy)
+            adopted.countUp()
+            older.server.handedOver(id, accepted: true)
+            return true
         }
         let wrong = Counter(0)
         try atOnce(9) { client in
             if client == 8 {
                 Thread.sleep(milliseconds: 20)
-                return older.server.leave(handingOverTo: giving)
+                return older.server.leave(passOn)
             }
             guard let browser = try? older.connect() else { return wrong.countUp() }
             var round = 0
@@ -174,7 +174,29 @@ import Testing
         }
         #expect(wrong.isZero)
         #expect(adopted.current == 8)
-        #expect(older.server.connections.count == 0)
+        #expect(older.server.isEmpty)
+    }
+
+    @Test func aConnectionNobodyTakesIsAnsweredOnceMoreAndThenClosed() throws {
+        let server = try RunningServer()
+        let idle = try server.connect()
+        #expect(idle.get("/x?now=1")?.body == "1")
+        let offers = Counter(0)
+        let refuse: HostServer.Offer = { id, _ in
+            offers.countUp()
+            server.server.handedOver(id, accepted: false)
+            return true
+        }
+        server.server.leave(refuse)
+        while offers.current == 0 { Thread.sleep(milliseconds: 1) }
+        Thread.sleep(milliseconds: 300)
+        #expect(!server.server.isEmpty)
+        idle.send(Browser.get("/x?now=2"))
+        let last = idle.answer()
+        #expect(last?.body == "2")
+        #expect(last?.head.contains("Connection: close") == true)
+        #expect(idle.isClosed())
+        #expect(offers.current == 1)
     }
 
     @Test func withoutANewerHostIdleConnectionsAreClosedAndRunningOnesFinish() throws {
@@ -185,7 +207,8 @@ import Testing
         busy.send("GET /x?now=2 HTTP/1.1\r\nHo")
         while server.server.connections.count < 2 { Thread.sleep(milliseconds: 1) }
         Thread.sleep(milliseconds: 20)
-        server.server.leave(handingOverTo: nil)
+        server.server.leave { _, _ in false }
+        server.server.stopHandingOver()
         #expect(idle.isClosed())
         busy.send("st: x\r\n\r\n")
         let last = busy.answer()

@@ -103,7 +103,9 @@ extension Connection {
     ) -> Rest? {
         exchange.started = CoarseClock.now
         requests += 1
-        if server.isLeaving && !server.canHandOver { exchange.request.refuseKeepAlive() }
+        if server.isLeaving && (staysHere || !server.canHandOver) {
+            exchange.request.refuseKeepAlive()
+        }
         let mapping = server.router.route(exchange)
         self.mapping = mapping
         let request = exchange.request
@@ -283,7 +285,7 @@ extension Connection {
         }
         exchange.reset()
         phase = .idle
-        if server.isLeaving && server.canHandOver && activity.input.isEmpty {
+        if server.isLeaving && !staysHere && activity.input.isEmpty && server.mayOffer {
             return handOver(on: thread)
         }
         return nil

@@ -23,7 +23,13 @@ extension Connection {
         case .free:
             releaseTurn()
         case .idle where handsOver, .head where handsOver && activity == nil:
-            _ = server.canHandOver ? handOver(on: nil) : close(on: nil)
+            if server.mayOffer && !staysHere {
+                _ = handOver(on: nil)
+            } else if server.canHandOver && deadline.load(ordering: .relaxed) > now.nanoseconds {
+                releaseTurn()
+            } else {
+                _ = close(on: nil)
+            }
         case .head where activity != nil, .body:
             // The client took too long (RFC 9110 §15.5.9). Its answer is small; it is not waited for.
             if let exchange = activity?.exchange {
@@ -53,8 +59,12 @@ extension Connection {
 
     /// Gives the idle connection to a newer host.
     func handOver(on thread: PoolThread?) -> Rest {
+        let socket = socket
         try? server.poller.remove(socket)
-        _ = server.handOver(socket)
-        return close(on: thread)
+        guard server.handOver(socket) else { return close(on: thread) }
+        endActivity(on: thread)
+        free()
+        server.connections.give(self)
+        return .closed
     }
 }

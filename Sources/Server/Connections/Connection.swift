@@ -80,6 +80,8 @@ final class Connection: @unchecked Sendable {
     var mayHaveEnded = false
     /// What is being sent is the answer to something that was no request: anything may follow it.
     var wasRefused = false
+    /// No newer host has taken it: its next answer is its last.
+    var staysHere = false
     var requests = 0
     var lingered = 0
 
@@ -93,12 +95,15 @@ final class Connection: @unchecked Sendable {
     }
 
     /// Puts a client's connection into this free slot.
-    func open(_ socket: Int32, peer: SocketAddress, local: SocketAddress) {
+    func open(
+        _ socket: Int32, peer: SocketAddress, local: SocketAddress, stays: Bool = false
+    ) {
         // A thread with an event of the slot's last connection may have the turn, for a few instructions.
         while !claim() {}
         self.socket = socket
         remote = peer
         self.local = local
+        staysHere = stays
         requests = 0
         wasRefused = false
         phase = .head
@@ -108,14 +113,19 @@ final class Connection: @unchecked Sendable {
 
     /// Frees the slot. The caller has the turn.
     func didClose() {
+        let socket = socket
+        free()
+        closeDescriptor(socket)
+    }
+
+    /// Frees the slot; the socket is the caller's.
+    func free() {
         generation.wrappingAdd(1, ordering: .releasing)
         deadline.store(.max, ordering: .relaxed)
         isIdle.store(false, ordering: .relaxed)
         phase = .free
-        let socket = socket
-        self.socket = -1
+        socket = -1
         turn.store(Turn.idle, ordering: .releasing)
-        closeDescriptor(socket)
     }
 
     /// Whether nobody runs it now.

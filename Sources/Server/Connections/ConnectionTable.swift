@@ -39,6 +39,8 @@ final class ConnectionTable: @unchecked Sendable {
     /// The number of open connections.
     var count: Int { capacity - free.withLock { $0.count } }
 
+    var hasRoom: Bool { free.withLock { !$0.isEmpty } }
+
     func take() -> Connection? {
         let slot = free.withLock { free -> Int32? in
             guard let slot = free.popLast() else { return nil }

@@ -19,7 +19,8 @@ package enum Host {
         guard let start = link.waitForStart() else { return 0 }
         do throws(HostFailure) {
             let settings = try settings(of: start, builtInExtensionFolder)
-            let host = try RunningHost(settings, listeners: start.listeners, link: link)
+            let host = try RunningHost(
+                settings, listeners: start.listeners, health: start.health, link: link)
             return host.run()
         } catch {
             link.send(.failed(reason: error.reason))
@@ -32,16 +33,19 @@ package enum Host {
     private static func settings(
         of start: SupervisorLink.Start, _ builtInExtensionFolder: String
     ) throws(HostFailure) -> Settings {
-        // The verdicts follow the text after a NUL, which no YAML holds.
-        let parts = start.text.split(
-            separator: "\0", maxSplits: 1, omittingEmptySubsequences: false)
         let name = start.configurationName
         let folder = name.lastIndex(of: "/").map { String(name[..<$0]) } ?? ""
         do throws(ConfigurationErrors) {
             var settings = try ConfigurationFile.load(
-                text: String(parts[0]), name: name, folder: folder.isEmpty ? "/" : folder,
+                text: start.text, name: name, folder: folder.isEmpty ? "/" : folder,
                 builtInExtensionFolder: builtInExtensionFolder)
-            if parts.count > 1 { settings.apply(verdictText: String(parts[1])) }
+            for case .verdict(let index, let path, let isInProcess, let problem) in start.verdicts {
+                let home: ExtensionVerdict.Home =
+                    if let problem { .broken(problem) } else {
+                        isInProcess ? .inProcess : .isolated
+                    }
+                settings.apply(ExtensionVerdict(home: home, path: path), toExtension: index)
+            }
             return settings
         } catch {
             throw HostFailure(reason: "\(error)")

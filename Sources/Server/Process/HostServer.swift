@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Configuration
+import Control
 import Exchange
 import Handlers
 import Platform
@@ -26,7 +27,10 @@ final class HostServer: Sendable {
     let isSaturated = Atomic<Bool>(false)
     private let leaving = Atomic<Bool>(false)
     private let handingOver = Atomic<Bool>(false)
-    private let newer = Mutex<MessageSocket?>(nil)
+    /// Passes a connection on to the supervisor, with a number for its answer; false when that is gone.
+    typealias Offer = @Sendable (UInt64, Int32) -> Bool
+    private let offers = Mutex(Offers())
+    let health: HealthPage?
     /// Accepting stopped for want of descriptors or slots: the monitor tries again.
     let isAcceptPaused = Atomic<Bool>(false)
 
@@ -41,12 +45,13 @@ final class HostServer: Sendable {
 
     init(
         settings: Settings, listeners: [Int32], router: Router, errorLog: ErrorLog,
-        accessLog: AccessLog?
+        accessLog: AccessLog?, health: HealthPage? = nil
     ) throws(SystemError) {
         poller = try Poller()
         self.router = router
         self.errorLog = errorLog
         self.accessLog = accessLog
+        self.health = health
         timeouts = settings.timeouts
         bodyLimit = settings.limits.body
         bodyInMemory = settings.limits.bodyInMemory
@@ -139,7 +144,9 @@ final class HostServer: Sendable {
     }
 
     /// Takes a connection in: a new one, or one of an older host.
-    func open(_ socket: Int32, peer: SocketAddress, local: SocketAddress) {
+    func open(
+        _ socket: Int32, peer: SocketAddress, local: SocketAddress, stays: Bool = false
+    ) {
         guard let connection = connections.take() ?? makeRoom() else {
             isAcceptPaused.store(true, ordering: .relaxed)
             Socket.setResetOnClose(socket)
@@ -147,7 +154,7 @@ final class HostServer: Sendable {
             return
         }
         if case .unix = local {} else { Socket.setNoDelay(socket) }
-        connection.open(socket, peer: peer, local: local)
+        connection.open(socket, peer: peer, local: local, stays: stays)
         do throws(SystemError) {
             try poller.add(
                 socket, [.readable, .writable, .peerClosed, .edge], token: connection.token)
@@ -177,35 +184,61 @@ final class HostServer: Sendable {
 
     // MARK: Leaving
 
-    /// Accepts nothing more. Idle connections go to the newer host, or are closed when there is none.
-    func leave(handingOverTo newer: MessageSocket?) {
+    /// Connections that are on their way to a newer host, kept here until it has them.
+    private struct Offers {
+        var offer: Offer?
+        var lastID: UInt64 = 0
+        var sockets: [UInt64: Int32] = [:]
+    }
+
+    /// Accepts nothing more. Idle connections are offered to a newer host.
+    func leave(_ offer: @escaping Offer) {
         for index in listeners.indices {
             // A connection announced to this host alone must not be left in the queue unseen.
             accept(index)
             try? poller.remove(listeners[index].socket)
             accept(index)
         }
-        self.newer.withLock { $0 = newer }
-        handingOver.store(newer != nil, ordering: .relaxed)
+        offers.withLock { $0.offer = offer }
+        handingOver.store(true, ordering: .relaxed)
         leaving.store(true, ordering: .sequentiallyConsistent)
     }
 
-    /// Gives an idle connection to the newer host; false when that host is gone.
-    func handOver(_ socket: Int32) -> Bool {
-        guard let newer = newer.withLock({ $0 }) else { return false }
-        do throws(SystemError) {
-            try newer.send([0], descriptors: [socket])
-            return true
-        } catch {
-            handingOver.store(false, ordering: .relaxed)
-            errorLog.log(
-                .warning, "the newer host takes no more connections: \(error); closing them")
-            return false
-        }
+    /// The server stops: there is no newer host any more.
+    func stopHandingOver() { handingOver.store(false, ordering: .relaxed) }
+
+    /// Whether one more can be on its way.
+    var mayOffer: Bool {
+        canHandOver && offers.withLock { $0.sockets.count < HostMessage.mostHandOvers }
     }
 
-    /// Takes an idle connection of an older host in.
-    func adopt(_ socket: Int32) {
-        open(socket, peer: Socket.peerAddress(socket), local: Socket.localAddress(socket))
+    var isEmpty: Bool { connections.count == 0 && offers.withLock { $0.sockets.isEmpty } }
+
+    var hasRoom: Bool { connections.hasRoom }
+
+    /// Offers an idle connection; from now on the socket is this table's. False: the supervisor is gone.
+    func handOver(_ socket: Int32) -> Bool {
+        let (id, offer) = offers.withLock { offers in
+            offers.lastID += 1
+            offers.sockets[offers.lastID] = socket
+            return (offers.lastID, offers.offer)
+        }
+        if let offer, offer(id, socket) { return true }
+        return offers.withLock { $0.sockets.removeValue(forKey: id) } == nil
+    }
+
+    /// The supervisor's answer: the connection is a newer host's now, or stays here until its next request.
+    func handedOver(_ id: UInt64, accepted: Bool) {
+        guard let socket = offers.withLock({ $0.sockets[id] }) else { return }
+        if accepted { closeDescriptor(socket) } else { adopt(socket, stays: true) }
+        // Only now, so that the host does not count as empty in between.
+        offers.withLock { _ = $0.sockets.removeValue(forKey: id) }
+    }
+
+    /// Takes an idle connection in: of an older host, or one that nobody else took.
+    func adopt(_ socket: Int32, stays: Bool = false) {
+        open(
+            socket, peer: Socket.peerAddress(socket), local: Socket.localAddress(socket),
+            stays: stays)
     }
 }

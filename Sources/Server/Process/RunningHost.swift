@@ -15,7 +15,7 @@ final class RunningHost {
     private let log = ErrorLog.shared
 
     init(
-        _ settings: Settings, listeners: [Int32], link: SupervisorLink
+        _ settings: Settings, listeners: [Int32], health: HealthPage, link: SupervisorLink
     ) throws(HostFailure) {
         self.link = link
         log.open(path: settings.logs.error, process: "host")
@@ -27,7 +27,7 @@ final class RunningHost {
             parts = HostParts(settings, link: link)
             server = try HostServer(
                 settings: settings, listeners: listeners, router: parts.router, errorLog: log,
-                accessLog: accessLog)
+                accessLog: accessLog, health: health)
             try server.start()
         } catch {
             throw HostFailure(reason: "the host cannot start: \(error)")
@@ -38,16 +38,20 @@ final class RunningHost {
     func run() -> Int32 {
         link.send(.ready)
         while let received = link.receive() {
-            handle(received.message, received.descriptors)
+            handle(received.message, received.descriptors.first)
         }
         // The supervisor is gone: nobody could start workers or stop us. Nothing outlives it.
         Exit.now(1)
     }
 
-    private func handle(_ message: SupervisorMessage, _ descriptors: [Int32]) {
+    private func handle(_ message: SupervisorMessage, _ descriptor: Int32?) {
         switch message {
         case .worker(let pool, let id, let pid):
-            guard let socket = descriptors.first else { return }
+            guard let socket = descriptor else {
+                link.send(.releaseWorker(id: id, reason: .idle))
+                return parts.pools[pool].denied(
+                    reason: "the host has too many open files", retryAfter: 1)
+            }
             let worker = WorkerConnection(
                 id: id, pid: pid, pool: pool, socket: Descriptor(owning: socket))
             parts.pools[pool].granted(worker)
@@ -58,36 +62,39 @@ final class RunningHost {
             for pool in parts.pools { pool.workerEnded(id) }
         case .scriptFailed, .scriptEnded:
             parts.scripts.note(message)
-        case .handOver:
-            if let socket = descriptors.first {
-                leave(handingOverTo: MessageSocket(Descriptor(owning: socket)))
-            }
-        case .takeOver:
-            if let socket = descriptors.first {
-                takeOver(MessageSocket(Descriptor(owning: socket)))
-            }
-        case .drain: leave(handingOverTo: nil)
+        case .leave:
+            let link = link
+            leave { link.send(.handOver(id: $0), descriptors: [$1]) }
+        case .adopt(let id):
+            let isTaken = descriptor != nil && server.hasRoom
+            link.send(.adopted(id: id, accepted: isTaken))
+            guard let descriptor else { return }
+            if isTaken { server.adopt(descriptor) } else { closeDescriptor(descriptor) }
+        case .handedOver(let id, let accepted): server.handedOver(id, accepted: accepted)
+        case .drain:
+            server.stopHandingOver()
+            leave { _, _ in false }
         case .reopenLogs:
             log.reopen()
             server.accessLog?.reopen()
-        case .start:
-            for descriptor in descriptors { closeDescriptor(descriptor) }
+        case .start, .verdict:
+            if let descriptor { closeDescriptor(descriptor) }
         }
     }
 
     // MARK: Leaving
 
     /// Accepts nothing more, waits on a thread of its own for what is in flight, and leaves.
-    private func leave(handingOverTo newer: MessageSocket?) {
+    private func leave(_ offer: @escaping HostServer.Offer) {
         guard !server.isLeaving else { return }
-        server.leave(handingOverTo: newer)
+        server.leave(offer)
         parts.router.drain()
         let server = server
         let parts = parts
         let link = link
         do throws(SystemError) {
             try Thread.start(named: "mortise leaving") {
-                while server.connections.count > 0 { Thread.sleep(milliseconds: 10) }
+                while !server.isEmpty { Thread.sleep(milliseconds: 10) }
                 parts.router.drain()
                 parts.terminateExtensions()
                 server.accessLog?.flush()
@@ -97,21 +104,6 @@ final class RunningHost {
         } catch {
             log.log(.error, "the host cannot wait for its requests: \(error); leaving at once")
             Exit.now(1)
-        }
-    }
-
-    /// Takes the idle connections of an older host in, on a thread of its own, until that host is gone.
-    private func takeOver(_ older: MessageSocket) {
-        let server = server
-        let log = log
-        do throws(SystemError) {
-            try Thread.start(named: "mortise takeover") {
-                while let message = try? older.receive(wait: true), !message.descriptors.isEmpty {
-                    for socket in message.descriptors { server.adopt(socket) }
-                }
-            }
-        } catch {
-            log.log(.error, "cannot take connections over: \(error)")
         }
     }
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Configuration
+import Control
 import Synchronization
 import Handlers
 import Platform
@@ -20,6 +21,7 @@ struct Monitor {
         while true {
             Thread.sleep(milliseconds: growth.isWatching ? 4 : 20)
             CoarseClock.tick()
+            server.health?.tick()
             look(at: .now)
         }
     }
