@@ -75,6 +75,17 @@ struct HandOverBroker {
         return actions
     }
 
+    /// The host is not believed any more: it may have read from what it was sent, so nobody else gets that.
+    mutating func receiverIsBroken(_ host: HostID) -> [Action] {
+        var actions: [Action] = []
+        for offer in offers.keys.sorted() where offers[offer]?.receiver == host {
+            if let entry = offers.removeValue(forKey: offer) {
+                actions += Self.end(offer, entry, accepted: true)
+            }
+        }
+        return actions
+    }
+
     private mutating func pass(
         _ offer: OfferID, _ entry: inout Offer, _ receivers: [HostID]
     ) -> [Action] {

@@ -148,6 +148,7 @@ extension SupervisorLoop {
 
     private func killForNonsense(_ host: HostProcess, _ reason: String) {
         stopListening(to: host)
+        carryOut(handOvers.receiverIsBroken(host.id))
         guard host.state != .killed else { return }
         log.log(.error, "host \(host.process.pid) sent nonsense (\(reason)); it is killed")
         kill(host)

@@ -48,6 +48,13 @@ struct HandOverBrokerTests {
         #expect(broker.count == 1)
     }
 
+    @Test mutating func whatAHostThatTalksNonsenseMayHaveReadGoesToNobodyElse() {
+        _ = broker.offered(1, id: 7, by: 10, receivers: [12, 11])
+        _ = broker.offered(2, id: 8, by: 10, receivers: [11])
+        #expect(broker.receiverIsBroken(12) == [.tell(10, id: 7, accepted: true), .close(1)])
+        #expect(broker.count == 1)
+    }
+
     @Test mutating func tooManyUnderWayStayWhereTheyAre() {
         for offer in 0..<UInt64(HandOverBroker.most) {
             _ = broker.offered(offer, id: offer, by: 10, receivers: [11])

@@ -12,14 +12,19 @@ final class ServerProcess: Sendable {
 
     /// Writes `configuration` behind a `listen:` and a `logs:` of its own, starts the server, and waits
     /// until it answers.
-    init(_ configuration: String, in site: SiteFolder, port: UInt16 = ServerProcess.freePort())
-        throws
-    {
+    ///
+    /// - Parameter openFiles: The limit on open files it is started with.
+    init(
+        _ configuration: String, in site: SiteFolder, port: UInt16 = ServerProcess.freePort(),
+        openFiles: Int? = nil
+    ) throws {
         self.site = site
         self.port = port
         try site.write("site.yaml", Self.complete(configuration, site: site, port: port))
+        let limit = openFiles.map { "ulimit -n \($0); " } ?? ""
         process = try SpawnedProcess(
-            Package.program, ["serve", site.path + "/site.yaml"],
+            "/bin/sh",
+            ["-c", limit + "exec \"$0\" serve \"$1\"", Package.program, site.path + "/site.yaml"],
             output: site.path + "/output.log", errors: site.path + "/errors.log")
         try waitUntilItAnswers()
     }
@@ -150,12 +155,13 @@ struct StartFailure: Error, CustomStringConvertible {
 
 /// Runs `body` with a server of its own and stops it after, whatever happens.
 func withServer(
-    _ configuration: String, files: [String: String] = [:], _ body: (ServerProcess) throws -> Void
+    _ configuration: String, files: [String: String] = [:], openFiles: Int? = nil,
+    _ body: (ServerProcess) throws -> Void
 ) throws {
     let site = try SiteFolder()
     defer { site.remove() }
     for (name, text) in files { try site.write(name, text) }
-    let server = try ServerProcess(configuration, in: site)
+    let server = try ServerProcess(configuration, in: site, openFiles: openFiles)
     defer { if server.process.poll() == nil { server.stop() } }
     try body(server)
 }
