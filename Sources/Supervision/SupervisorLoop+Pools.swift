@@ -13,6 +13,7 @@ extension SupervisorLoop {
         let pool = PoolProcesses(
             key: newNumber(), settings, of: configuration, replacing: old)
         livingPools[pool.key] = pool
+        scheduleTick(of: pool)
         return pool
     }
 

@@ -94,11 +94,15 @@ final class ServerProcess: Sendable {
     /// The host that serves: the newest, when one before it is still leaving.
     var host: ProcessIdentity? { hosts.max { $0.started < $1.started } }
 
-    /// The hosts that hold the listening socket; a spare host, which waits for its turn, does not.
+    /// The hosts that hold a listening socket, which is the supervisor's too; a spare host, which waits for
+    /// its turn, does not.
+    ///
+    /// The kernel's table of sockets does not tell: with others' connections coming and going beside it,
+    /// a reader misses entries.
     var hosts: [ProcessIdentity] {
-        let listening = ProcessTree.listeningSockets(port: port)
+        let held = ProcessTree.sockets(of: process.pid)
         return children(running: " host ").filter {
-            !ProcessTree.sockets(of: $0.pid).isDisjoint(with: listening)
+            !ProcessTree.sockets(of: $0.pid).isDisjoint(with: held)
         }
     }
 
