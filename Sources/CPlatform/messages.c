@@ -57,7 +57,8 @@ ssize_t cplatform_receive_message(int socket, void *bytes, size_t room, int *des
     };
     ssize_t received = recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
     if (received < 0) return -1;
-    if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) *truncated = 1;
+    if (message.msg_flags & MSG_TRUNC) *truncated |= CPLATFORM_CUT_BYTES;
+    if (message.msg_flags & MSG_CTRUNC) *truncated |= CPLATFORM_CUT_DESCRIPTORS;
     for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL;
          header = CMSG_NXTHDR(&message, header)) {
         if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
@@ -69,7 +70,7 @@ ssize_t cplatform_receive_message(int socket, void *bytes, size_t room, int *des
                 descriptors[(*count)++] = descriptor;
             } else {
                 close(descriptor);
-                *truncated = 1;
+                *truncated |= CPLATFORM_CUT_DESCRIPTORS;
             }
         }
     }

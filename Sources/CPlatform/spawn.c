@@ -10,11 +10,41 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { stackSize = 32 * 1024 };
+
+// The soft limit on open files this process was started with; RLIM_INFINITY while it has not been raised.
+static rlim_t first_open_files = RLIM_INFINITY;
+
+int cplatform_raise_open_files(uint64_t most) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return -1;
+    rlim_t wanted = limit.rlim_max < most ? limit.rlim_max : most;
+    if (wanted == limit.rlim_cur) return 0;
+    rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = wanted;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return -1;
+    first_open_files = before;
+    return 0;
+}
+
+uint64_t cplatform_open_files(void) {
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
+}
+
+// select(2) breaks in programs with descriptors beyond 1023: they get the limit they know.
+static int restore_open_files(void) {
+    if (first_open_files == RLIM_INFINITY) return 0;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return -1;
+    limit.rlim_cur = first_open_files;
+    return setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 struct child {
     const struct cplatform_start *start;
@@ -92,6 +122,7 @@ static int run_child(void *argument) {
     }
     if (start->folder != NULL && chdir(start->folder) != 0) goto failed;
     if (arrange_descriptors(start) != 0) goto failed;
+    if (!start->keeps_open_files && restore_open_files() != 0) goto failed;
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

@@ -28,40 +28,10 @@ package struct ExtensionVerdict: Sendable, Equatable {
 }
 
 extension Settings {
-    /// The verdicts as text, a line for each extension; travels to the host behind the configuration.
-    package var verdictText: String {
-        extensions.map { entry in
-            guard let verdict = entry.verdict else { return "unknown" }
-            let path = Self.oneLine(verdict.path)
-            switch verdict.home {
-            case .inProcess: return "in-process\t\(path)"
-            case .isolated: return "isolated\t\(path)"
-            case .broken(let reason): return "broken\t\(path)\t\(Self.oneLine(reason))"
-            }
-        }.joined(separator: "\n")
-    }
-
-    /// Takes over what `verdictText` said of the same configuration.
-    package mutating func apply(verdictText: String) {
-        let lines = verdictText.split(separator: "\n", omittingEmptySubsequences: false)
-        for (index, line) in lines.enumerated() where index < extensions.count {
-            let words = line.split(separator: "\t", omittingEmptySubsequences: false).map(
-                String.init)
-            guard words.count >= 2 else { continue }
-            switch words[0] {
-            case "in-process":
-                extensions[index].verdict = ExtensionVerdict(home: .inProcess, path: words[1])
-            case "isolated":
-                extensions[index].verdict = ExtensionVerdict(home: .isolated, path: words[1])
-            case "broken" where words.count > 2:
-                extensions[index].verdict = ExtensionVerdict(
-                    home: .broken(words[2]), path: words[1])
-            default: continue
-            }
-        }
-    }
-
-    private static func oneLine(_ text: String) -> String {
-        String(text.map { $0.isNewline || $0 == "\t" ? " " : $0 })
+    /// Notes what a probe has shown of an extension. Workers stand ready only for one that runs in them.
+    package mutating func apply(_ verdict: ExtensionVerdict, toExtension index: Int) {
+        guard extensions.indices.contains(index) else { return }
+        extensions[index].verdict = verdict
+        if verdict.home != .isolated { pools[extensions[index].pool].minimum = 0 }
     }
 }

@@ -33,6 +33,8 @@ struct MessageWriter {
 
     mutating func append(_ string: String) { append(Array(string.utf8)) }
 
+    mutating func append(_ flag: Bool) { append(UInt8(flag ? 1 : 0)) }
+
     /// The last of a message, which needs no count.
     mutating func append(rest: [UInt8]) { bytes.append(contentsOf: rest) }
 
@@ -80,6 +82,14 @@ struct MessageReader {
         let count = try count(ofSize: 1)
         defer { next += count }
         return Array(bytes[next..<next + count])
+    }
+
+    mutating func bool() throws(ControlError) -> Bool {
+        switch try number(UInt8.self) {
+        case 0: false
+        case 1: true
+        default: throw .malformed
+        }
     }
 
     mutating func text() throws(ControlError) -> String {

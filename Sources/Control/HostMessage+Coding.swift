@@ -4,7 +4,7 @@
 extension HostMessage {
     private enum Kind: UInt8 {
         case ready = 1
-        case failed, wantWorker, releaseWorker, startScript, endScript, drained
+        case failed, wantWorker, releaseWorker, startScript, endScript, handOver, adopted, drained
     }
 
     package func encoded() -> [UInt8] {
@@ -19,7 +19,10 @@ extension HostMessage {
         case .startScript(let id, let script):
             writer.append(id)
             script.append(to: &writer)
-        case .endScript(let id): writer.append(id)
+        case .endScript(let id), .handOver(let id): writer.append(id)
+        case .adopted(let id, let accepted):
+            writer.append(id)
+            writer.append(accepted)
         }
         return writer.bytes
     }
@@ -42,6 +45,8 @@ extension HostMessage {
             let id: UInt64 = try reader.number()
             self = .startScript(id: id, try Script(from: &reader))
         case .endScript: self = .endScript(id: try reader.number())
+        case .handOver: self = .handOver(id: try reader.number())
+        case .adopted: self = .adopted(id: try reader.number(), accepted: try reader.bool())
         case .drained: self = .drained
         }
         try reader.finish()
@@ -56,8 +61,11 @@ extension HostMessage {
     }
 
     package var descriptorCount: Int {
-        if case .startScript = self { return 3 }
-        return 0
+        switch self {
+        case .startScript: 3
+        case .handOver: 1
+        case .ready, .failed, .wantWorker, .releaseWorker, .endScript, .adopted, .drained: 0
+        }
     }
 
     private var kind: Kind {
@@ -68,6 +76,8 @@ extension HostMessage {
         case .releaseWorker: .releaseWorker
         case .startScript: .startScript
         case .endScript: .endScript
+        case .handOver: .handOver
+        case .adopted: .adopted
         case .drained: .drained
         }
     }

@@ -20,8 +20,23 @@ package enum HostMessage: Sendable, Equatable {
     /// The request is over: whatever is left of the script's process group ends. Also the answer to
     /// `scriptFailed` and `scriptEnded`.
     case endScript(id: UInt64)
-    /// All idle connections have been handed over and no request is in flight; the host leaves.
+    /// A client's connection between two requests, for a newer host. Descriptor: the connection. The number
+    /// is the host's own; `handedOver` answers it, always, unless the host dies first.
+    ///
+    /// Only after `leave`. The host keeps its copy until the answer and does not touch it: it has taken the
+    /// connection out of its poller, has read nothing beyond the last request, and has sent every byte of
+    /// the last answer. At most `mostHandOvers` at a time; the next ones after an answer.
+    case handOver(id: UInt64)
+    /// The answer to `adopt`. `accepted`: the host serves the connection from now on. It says so before it
+    /// reads the connection's first byte, so that a host that dies before that has lost nothing of it.
+    /// Otherwise it has closed its copy unread: it is full, or had no descriptor left.
+    case adopted(id: UInt64, accepted: Bool)
+    /// Every hand-over has been answered, no connection is left and no request is in flight: the host ends
+    /// by itself right after this.
     case drained
+
+    /// How many hand-overs of one host may wait for their answers.
+    package static let mostHandOvers = 256
 }
 
 package enum ReleaseReason: UInt8, Sendable, Equatable, CaseIterable {
@@ -66,8 +81,12 @@ package enum ProcessEnd: Sendable, Equatable, CustomStringConvertible {
 
 /// From the supervisor to the host.
 package enum SupervisorMessage: Sendable, Equatable {
-    /// The first message. Descriptors: the configuration's text, then the listeners in the order of
-    /// `Settings.listeners`.
+    /// What a probe has shown of an extension (index into `Settings.extensions`): its file, and whether the
+    /// host may load it; `problem` says why nobody may. Sent before `start`, one for each extension.
+    case verdict(extension: Int, path: String, isInProcess: Bool, problem: String?)
+    /// Serve this. Descriptors: the configuration's text, the host's `HealthPage`, then the listeners in
+    /// the order of `Settings.listeners`. When they are more than `startBatch` the rest follows in further
+    /// ones; the first with fewer is the last, and only `verdict` comes before it.
     case start(configurationName: String)
     /// A worker of the pool. Descriptor: a connection that it has accepted and that nobody has used yet.
     ///
@@ -85,12 +104,22 @@ package enum SupervisorMessage: Sendable, Equatable {
     case scriptFailed(id: UInt64, code: Int32)
     /// The script has ended otherwise than by exiting with code 0.
     case scriptEnded(id: UInt64, ProcessEnd)
-    /// A newer host serves: stop accepting, hand idle connections over, finish requests, leave.
-    /// Descriptor: a MessageSocket to the newer host.
-    case handOver
-    /// Connections of an older host arrive here. Descriptor: a MessageSocket from the older host.
-    case takeOver
-    /// The server stops: stop accepting, finish requests, leave.
+    /// A newer host serves: stop accepting, hand over (`handOver`) each connection that is or becomes idle,
+    /// finish requests, say `drained` and end. The configuration's drain time is all there is; then the host
+    /// is killed.
+    case leave
+    /// Take a connection of a leaving host. Descriptor: the connection, non-blocking, between two requests;
+    /// bytes of the next request may wait in it, so its first readiness must not be missed. Answer `adopted`,
+    /// always, also without the descriptor. It may come to a host that has been told to leave meanwhile:
+    /// that one takes it all the same, and hands it over in turn.
+    case adopt(id: UInt64)
+    /// The answer to `handOver`. `accepted`: a newer host serves the connection; close the copy, without a
+    /// shutdown(2), which would reach the other copy too. Otherwise nobody has touched it: serve it on, answer
+    /// its next request with `Connection: close`, do not close it before its keep-alive time is over, and do
+    /// not offer it again.
+    case handedOver(id: UInt64, accepted: Bool)
+    /// The server stops: stop accepting, close idle connections, finish requests, say `drained` and end. It
+    /// may come after `leave`; hand-overs under way are still answered.
     case drain
     /// Open the log files anew (SIGUSR1).
     case reopenLogs

@@ -5,7 +5,7 @@ extension SupervisorMessage {
     private enum Kind: UInt8 {
         case start = 64
         case worker, noWorker, workerEnded, scriptFailed, scriptEnded
-        case handOver, takeOver, drain, reopenLogs, returnWorker, workerRestarted
+        case leave, adopt, handedOver, drain, reopenLogs, returnWorker, verdict, workerRestarted
     }
 
     /// Descriptors beside one `start`. More travel in further ones; one with fewer is the last.
@@ -37,7 +37,17 @@ extension SupervisorMessage {
             writer.append(id)
             writer.append(number)
         case .returnWorker(let pool): writer.append(UInt32(clamping: pool))
-        case .handOver, .takeOver, .drain, .reopenLogs: break
+        case .adopt(let id): writer.append(id)
+        case .handedOver(let id, let accepted):
+            writer.append(id)
+            writer.append(accepted)
+        case .verdict(let index, let path, let isInProcess, let problem):
+            writer.append(UInt32(clamping: index))
+            writer.append(path)
+            writer.append(isInProcess)
+            writer.append(problem != nil)
+            if let problem { writer.append(problem) }
+        case .leave, .drain, .reopenLogs: break
         }
         return writer.bytes
     }
@@ -65,8 +75,15 @@ extension SupervisorMessage {
         case .scriptFailed:
             self = .scriptFailed(id: try reader.number(), code: try reader.number())
         case .scriptEnded: self = .scriptEnded(id: try reader.number(), try reader.end())
-        case .handOver: self = .handOver
-        case .takeOver: self = .takeOver
+        case .leave: self = .leave
+        case .adopt: self = .adopt(id: try reader.number())
+        case .handedOver:
+            self = .handedOver(id: try reader.number(), accepted: try reader.bool())
+        case .verdict:
+            self = .verdict(
+                extension: try reader.index(), path: try reader.text(),
+                isInProcess: try reader.bool(),
+                problem: try reader.bool() ? try reader.text() : nil)
         case .drain: self = .drain
         case .reopenLogs: self = .reopenLogs
         case .returnWorker: self = .returnWorker(pool: try reader.index())
@@ -83,8 +100,10 @@ extension SupervisorMessage {
         case .workerRestarted: .workerRestarted
         case .scriptFailed: .scriptFailed
         case .scriptEnded: .scriptEnded
-        case .handOver: .handOver
-        case .takeOver: .takeOver
+        case .leave: .leave
+        case .adopt: .adopt
+        case .handedOver: .handedOver
+        case .verdict: .verdict
         case .drain: .drain
         case .reopenLogs: .reopenLogs
         case .returnWorker: .returnWorker

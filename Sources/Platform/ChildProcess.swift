@@ -20,6 +20,9 @@ package struct ProcessStart: Sendable {
     package var endsWithParent = true
     /// Whoever wakes the child goes on until it waits itself (man 7 sched, SCHED_BATCH).
     package var isBatch = false
+    /// The child gets the limit on open files as `Limits.raiseOpenFiles` has made it; other programs get the
+    /// one from before, because some cannot live with a large one.
+    package var keepsOpenFileLimit = false
 
     package init(program: String, arguments: [String]) {
         self.program = program
@@ -59,7 +62,8 @@ package final class ChildProcess {
                                 folder: folder, descriptors: descriptors.baseAddress,
                                 descriptor_count: Int32(descriptors.count),
                                 ends_with_parent: start.endsWithParent ? 1 : 0,
-                                is_batch: start.isBatch ? 1 : 0)
+                                is_batch: start.isBatch ? 1 : 0,
+                                keeps_open_files: start.keepsOpenFileLimit ? 1 : 0)
                             return cplatform_spawn(&raw, &number, &handle)
                         }
                     }

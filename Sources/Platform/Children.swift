@@ -56,7 +56,7 @@ package enum Children {
                         program: program, arguments: pointers.baseAddress!, environment: variables,
                         folder: folder, descriptors: descriptors.baseAddress,
                         descriptor_count: Int32(descriptors.count), ends_with_parent: 1,
-                        is_batch: 0)
+                        is_batch: 0, keeps_open_files: 0)
                     return cplatform_spawn(&raw, &pid, nil)
                 }
             }

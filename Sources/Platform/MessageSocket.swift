@@ -23,6 +23,42 @@ package final class MessageSocket: Sendable {
         package var bytes: [UInt8]
         /// Owned by the receiver, who closes them.
         package var descriptors: [Int32]
+        /// Descriptors came with it and could not be had, because this process has too many: this message
+        /// cannot be carried out, the next ones can.
+        package var isCut = false
+    }
+
+    /// What came of an attempt to send.
+    package enum Attempt: Equatable, Sendable {
+        case sent
+        /// The peer has not read what is before it: the socket becomes writable when there is room.
+        case full
+        /// Too many descriptors are on their way, or the kernel has no memory: later.
+        case exhausted
+        /// The peer has closed its end, or has died.
+        case gone
+        /// This message cannot be sent; errno.
+        case failed(Int32)
+    }
+
+    /// Sends one message if there is room for it now. The descriptors stay the caller's.
+    package func trySend(_ bytes: [UInt8], descriptors: [Int32] = []) -> Attempt {
+        while true {
+            let sent = bytes.withUnsafeBytes { buffer in
+                cplatform_send_message(
+                    descriptor.number, buffer.baseAddress, buffer.count, descriptors,
+                    descriptors.count, Int32(MSG_DONTWAIT))
+            }
+            if sent >= 0 { return .sent }
+            let code = errno
+            switch code {
+            case EINTR: continue
+            case EAGAIN: return .full
+            case ENOBUFS, ENOMEM, ETOOMANYREFS: return .exhausted
+            case EPIPE, ECONNRESET, ENOTCONN: return .gone
+            default: return .failed(code)
+            }
+        }
     }
 
     /// Sends one message. The descriptors stay the caller's. Waits at most `milliseconds` for room.
@@ -31,27 +67,23 @@ package final class MessageSocket: Sendable {
     ) throws(SystemError) {
         let deadline = Instant.now.adding(seconds: Double(milliseconds) / 1000)
         while true {
-            let sent = bytes.withUnsafeBytes { buffer in
-                cplatform_send_message(
-                    descriptor.number, buffer.baseAddress, buffer.count, descriptors,
-                    descriptors.count,
-                    Int32(MSG_DONTWAIT))
+            switch trySend(bytes, descriptors: descriptors) {
+            case .sent: return
+            case .gone: throw SystemError("sendmsg", code: EPIPE)
+            case .failed(let code): throw SystemError("sendmsg", code: code)
+            case .full, .exhausted:
+                let left = deadline.pollTimeout()
+                if left == 0 { throw SystemError("sendmsg", code: EAGAIN) }
+                // A socket whose references are exhausted is writable all the same.
+                _ = Socket.wait(descriptor.number, for: .writable, milliseconds: min(left, 50))
             }
-            if sent >= 0 { return }
-            let code = errno
-            if code == EINTR { continue }
-            guard code == EAGAIN || code == ENOBUFS || code == ETOOMANYREFS else {
-                throw SystemError("sendmsg", code: code)
-            }
-            let left = deadline.pollTimeout()
-            if left == 0 { throw SystemError("sendmsg", code: code) }
-            _ = Socket.wait(descriptor.number, for: .writable, milliseconds: min(left, 50))
         }
     }
 
     /// The next message; nil when none is there (`wait` false) or the peer is gone (`.end` by empty bytes).
     ///
-    /// A message that was cut is EMSGSIZE: its descriptors are closed.
+    /// A peer that dies with unread messages makes one call fail with ECONNRESET; what it had sent before
+    /// is still there, so that is no error but a reason to ask again.
     package func receive(wait: Bool) throws(SystemError) -> Message? {
         var descriptors = [Int32](repeating: -1, count: Self.mostDescriptors)
         var count = descriptors.count
@@ -65,18 +97,21 @@ package final class MessageSocket: Sendable {
                     self.descriptor.number, room.baseAddress, room.count, &descriptors, &count,
                     &truncated, flags)
                 code = received < 0 ? errno : 0
-                if code == EINTR { continue }
+                if code == EINTR || code == ECONNRESET { continue }
                 used = max(0, received)
                 return
             }
         }
         if code == EAGAIN { return nil }
         if code != 0 { throw SystemError("recvmsg", code: code) }
-        if truncated != 0 {
-            for descriptor in descriptors[..<count] { _ = Glibc.close(descriptor) }
+        if truncated == 0 {
+            return Message(bytes: bytes, descriptors: Array(descriptors[..<count]))
+        }
+        for descriptor in descriptors[..<count] { _ = Glibc.close(descriptor) }
+        if truncated & Int32(CPLATFORM_CUT_BYTES) != 0 {
             throw SystemError("recvmsg", code: EMSGSIZE)
         }
-        return Message(bytes: bytes, descriptors: Array(descriptors[..<count]))
+        return Message(bytes: bytes, descriptors: [], isCut: true)
     }
 }
 

@@ -5,22 +5,58 @@ import CPlatform
 import Glibc
 
 /// A new folder with an unguessable name and mode 0700, removed with its content by `remove()`.
-package struct PrivateFolder: Sendable {
+///
+/// A locked file in it says that its owner lives (man 2 flock): the lock ends with the process, however that
+/// ends, and holds across PID namespaces that share a file system. Whoever removes a folder holds its lock.
+package final class PrivateFolder: Sendable {
     package let path: String
+    private let lock: Descriptor
+
+    private static let lockName = "owner-lives"
 
     /// Made in the first of the parents where that is possible.
     package init(prefix: String, in parents: [String]) throws(SystemError) {
         var failure = SystemError("mkdtemp", code: ENOENT)
         for parent in parents {
-            var pattern = Array("\(parent)/\(prefix)XXXXXX".utf8CString)
-            if cplatform_make_private_folder(&pattern) == 0 {
-                path = String(
+            // Another process's sweep may come between the folder and its lock: then a new one is made.
+            for _ in 0..<10 {
+                var pattern = Array("\(parent)/\(prefix)XXXXXX".utf8CString)
+                guard cplatform_make_private_folder(&pattern) == 0 else {
+                    failure = .last("mkdtemp")
+                    break
+                }
+                let path = String(
                     decoding: pattern.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-                return
+                do throws(SystemError) {
+                    if let lock = try Self.lock(path) {
+                        self.path = path
+                        self.lock = lock
+                        return
+                    }
+                } catch {
+                    failure = error
+                }
             }
-            failure = .last("mkdtemp")
         }
         throw failure
+    }
+
+    /// Makes a folder anew that has vanished, or has lost its lock, while its owner lived. EEXIST: something
+    /// else has that name now.
+    package init(again path: String) throws(SystemError) {
+        do throws(SystemError) {
+            _ = try retrying("mkdir") { mkdir(path, 0o700) }
+        } catch {
+            guard Self.isOwn(path) else { throw error }
+        }
+        guard let lock = try Self.lock(path) else { throw SystemError("flock", code: EAGAIN) }
+        self.path = path
+        self.lock = lock
+    }
+
+    private init(_ path: String, _ lock: consuming Descriptor) {
+        self.path = path
+        self.lock = lock
     }
 
     /// Where a folder for a running program's sockets belongs: $XDG_RUNTIME_DIR, else /run, else /tmp.
@@ -28,21 +64,58 @@ package struct PrivateFolder: Sendable {
         (Environment.value(of: "XDG_RUNTIME_DIR").map { [$0] } ?? []) + ["/run", "/tmp"]
     }
 
-    /// Removes what processes that were killed have left: folders "PREFIX-PID-…" of this user whose process
-    /// is no more.
+    /// Removes folders of this user with that prefix whose owners live no more.
     package static func sweep(prefix: String, in parents: [String]) {
         for parent in parents {
-            for name in Files.names(in: parent) where name.hasPrefix("\(prefix)-") {
-                let words = name.split(separator: "-")
-                guard words.count >= 3, let pid = pid_t(words[words.count - 2]), pid > 1,
-                    kill(pid, 0) != 0, errno == ESRCH, isOwn("\(parent)/\(name)")
-                else { continue }
-                PrivateFolder(existing: "\(parent)/\(name)").remove()
+            for name in Files.names(in: parent) where name.hasPrefix(prefix) {
+                let path = "\(parent)/\(name)"
+                guard isOwn(path), let lock = try? lock(path) else { continue }
+                PrivateFolder(path, lock).remove()
             }
         }
     }
 
-    private init(existing path: String) { self.path = path }
+    /// Whether the folder is still where it was made.
+    package var isIntact: Bool {
+        guard let held = try? Files.status(lock.number),
+            let there = try? Files.status(path: "\(path)/\(Self.lockName)")
+        else { return false }
+        return held.inode == there.inode && held.device == there.device
+    }
+
+    /// Removes the folder and the files directly in it; the lock last, so that nobody takes it half empty.
+    package func remove() {
+        guard isIntact else { return }
+        for name in Files.names(in: path) where name != Self.lockName { unlink("\(path)/\(name)") }
+        unlink("\(path)/\(Self.lockName)")
+        rmdir(path)
+    }
+
+    package static func removeFile(_ path: String) { unlink(path) }
+
+    /// The folder's lock; nil when its owner lives, or has removed it meanwhile.
+    private static func lock(_ folder: String) throws(SystemError) -> Descriptor? {
+        let path = "\(folder)/\(lockName)"
+        let file: Descriptor
+        do throws(SystemError) {
+            file = try Files.open(path, [.readWrite, .create, .noFollow])
+        } catch {
+            if error.code == ENOENT { return nil }
+            throw error
+        }
+        let number = file.number
+        do throws(SystemError) {
+            _ = try retrying("flock") { flock(number, LOCK_EX | LOCK_NB) }
+        } catch {
+            if error.wouldBlock { return nil }
+            throw error
+        }
+        // Who held it before may have removed it: then the lock is on a file without a name.
+        guard let held = try? Files.status(number), let there = try? Files.status(path: path),
+            held.inode == there.inode, held.device == there.device
+        else { return nil }
+        return file
+    }
 
     /// A real folder of this user that nobody else may enter: not a link to somewhere else.
     private static func isOwn(_ path: String) -> Bool {
@@ -51,14 +124,6 @@ package struct PrivateFolder: Sendable {
         else { return false }
         return status.kind == .directory && status.owner == geteuid() && status.mode == 0o700
     }
-
-    /// Removes the folder and the files directly in it.
-    package func remove() {
-        for name in Files.names(in: path) { unlink("\(path)/\(name)") }
-        rmdir(path)
-    }
-
-    package static func removeFile(_ path: String) { unlink(path) }
 }
 
 /// The folder of the server this process belongs to.

@@ -19,6 +19,8 @@ extension SystemError {
 
     /// EAGAIN: the system has no room for it now.
     package static let tryAgain = EAGAIN
+    /// EMFILE: this process has as many descriptors as it may.
+    package static let tooManyOpenFiles = EMFILE
 
     package var name: Name? {
         switch code {

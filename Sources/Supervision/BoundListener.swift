@@ -9,6 +9,8 @@ import Platform
 final class BoundListener {
     let setting: Settings.Listener
     let descriptor: Descriptor
+    /// The Unix socket's file.
+    private let file: FileStatus?
 
     init(_ setting: Settings.Listener) throws(StartFailure) {
         self.setting = setting
@@ -24,6 +26,11 @@ final class BoundListener {
         }
         do throws(SystemError) {
             descriptor = try Socket.listen(address)
+            if case .unix(let path) = setting {
+                file = try Files.status(path: path)
+            } else {
+                file = nil
+            }
         } catch {
             throw StartFailure(
                 reason: "cannot listen on \(address): \(error); \(Self.advice(error.name))")
@@ -51,9 +58,23 @@ final class BoundListener {
         }
     }
 
-    /// A Unix socket leaves a file behind.
+    /// A Unix socket leaves a file behind; one that another server has put in its place stays.
     func removeFile() {
-        if case .unix(let path) = setting { PrivateFolder.removeFile(path) }
+        guard case .unix(let path) = setting, let there = try? Files.status(path: path),
+            there.inode == file?.inode, there.device == file?.device
+        else { return }
+        PrivateFolder.removeFile(path)
+    }
+
+    /// Nobody can connect any more: the Unix socket's file has been removed.
+    var hasVanished: Bool {
+        guard case .unix(let path) = setting else { return false }
+        do throws(SystemError) {
+            _ = try Files.status(path: path)
+            return false
+        } catch {
+            return error.name == .noSuchFile
+        }
     }
 
     private static func advice(_ name: SystemError.Name?) -> String {

@@ -44,6 +44,8 @@ struct PoolLedger: Sendable {
         case spawnFailed(reason: String)
         /// Answer to `Action.restart` when it could not be done.
         case restartFailed(WorkerID, after: ProcessEnd, reason: String)
+        /// No process is started after all: nobody is to blame.
+        case spawnCancelled
         /// Answer to `Action.check`: the worker's queue of connections is empty.
         case accepted(WorkerID)
         case ended(WorkerID, ProcessEnd)
@@ -163,6 +165,7 @@ struct PoolLedger: Sendable {
             loseWorker(id, end, &actions)
             fail(reason, now, &actions)
             refuse(now, &actions)
+        case .spawnCancelled: spawning -= 1
         case .accepted(let id): accept(id)
         case .ended(let id, let end): processEnded(id, end, now, &actions)
         case .retired: isRetired = true

@@ -6,6 +6,9 @@ import Platform
 
 /// `mortise serve`: starts the host and the workers, and keeps them running until it is told to stop.
 package enum Supervisor {
+    /// The file this process runs, even after another one took its name (man 5 proc).
+    package static let ownProgram = "/proc/self/exe"
+
     package struct Options {
         /// The configuration file as the operator named it; read again at every reload.
         package let configurationPath: String
@@ -15,7 +18,7 @@ package enum Supervisor {
         /// Where extensions are looked for last: the program's own folder.
         package let builtInExtensionFolder: String
         /// The program to execute for hosts and workers: this one.
-        package var programPath = "/proc/self/exe"
+        package var programPath = Supervisor.ownProgram
         /// What a host is started with, its program's name first. It finds its control socket at
         /// descriptor 3.
         package var hostArguments = ["mortise", "host"]
@@ -51,6 +54,7 @@ package enum Supervisor {
             return 2
         }
         if let path = settings.logs.error { log.open(path: path, process: "supervisor") }
+        raiseOpenFiles(log)
         do throws(StartFailure) {
             let loop = try SupervisorLoop(options, text: text, settings: settings)
             return loop.run()
@@ -59,13 +63,22 @@ package enum Supervisor {
             return 1
         }
     }
+
+    /// Hosts hold a descriptor for each connection; the usual soft limit is 1024.
+    private static func raiseOpenFiles(_ log: ErrorLog) {
+        do throws(SystemError) {
+            try Limits.raiseOpenFiles()
+        } catch {
+            log.log(.warning, "the limit on open files stays \(Limits.openFiles): \(error)")
+        }
+    }
 }
 
 /// Why a configuration cannot be used; each line says what to do.
 struct ConfigurationFailure: Error, Equatable {
     var lines: [String]
 
-    /// What the host is given: the text with the probes' verdicts; and what it means.
+    /// What the file says, and what it means.
     static func read(
         _ options: Supervisor.Options
     ) throws(ConfigurationFailure) -> ([UInt8], Settings) {
@@ -81,12 +94,10 @@ struct ConfigurationFailure: Error, Equatable {
             throw ConfigurationFailure(lines: ["configuration \(path) is not UTF-8 text"])
         }
         do throws(ConfigurationErrors) {
-            var settings = try ConfigurationFile.load(
+            let settings = try ConfigurationFile.load(
                 text: text, name: options.configurationPath, folder: options.folder,
                 builtInExtensionFolder: options.builtInExtensionFolder)
-            ExtensionProbe(programPath: options.programPath).examine(&settings)
-            // The host gets both: the text, and after a NUL, which no YAML holds, the verdicts.
-            return (bytes + [0] + Array(settings.verdictText.utf8), settings)
+            return (bytes, settings)
         } catch {
             throw ConfigurationFailure(lines: error.all.map(\.description))
         }

@@ -6,14 +6,15 @@ import Platform
 extension SupervisorLoop {
     /// Soon, and once for all that happens until then.
     func wantOrphanSweep() {
-        if orphanSweep == nil { orphanSweep = Instant.now.adding(seconds: 0.1) }
+        if times[.sweepOrphans] == .never {
+            times[.sweepOrphans] = Instant.now.adding(seconds: 0.1)
+        }
     }
 
     /// Reaps adopted processes that have ended, and kills those whose session's leader is gone.
     ///
     /// A background job in the session of a living worker is that worker's business and ends with it.
     func sweepOrphans() {
-        orphanSweep = nil
         for pid in Orphans.children() where !known.contains(pid) && !Orphans.reap(pid) {
             if let session = Orphans.session(of: pid), known.contains(session) { continue }
             Orphans.kill(pid)

@@ -13,6 +13,7 @@ extension SupervisorLoop {
         let pool = PoolProcesses(
             key: newNumber(), settings, of: configuration, replacing: old)
         livingPools[pool.key] = pool
+        scheduleTick(of: pool)
         return pool
     }
 
@@ -30,12 +31,13 @@ extension SupervisorLoop {
         if pool.ledger.isOver && !hosts.values.contains(where: { $0.uses(pool) }) {
             livingPools[pool.key] = nil
         }
+        scheduleTick(of: pool)
     }
 
     /// What came of the action, when the ledger has to know at once.
     private func carryOut(_ action: PoolLedger.Action, _ pool: PoolProcesses) -> PoolLedger.Event? {
         switch action {
-        case .spawn: return spawn(pool)
+        case .spawn: return startWorker(of: pool)
         case .reconnect(let id): reconnect(id, pool)
         case .check(let id): return pool.workers[id]?.hasAccepted == true ? .accepted(id) : nil
         case .restart(let id, let end): return restart(id, after: end, pool)
@@ -66,7 +68,7 @@ extension SupervisorLoop {
         return nil
     }
 
-    private func spawn(_ pool: PoolProcesses) -> PoolLedger.Event {
+    func spawn(_ pool: PoolProcesses) -> PoolLedger.Event {
         let id = newNumber()
         do throws(WorkerStart.Failure) {
             let command = try WorkerStart(
@@ -175,7 +177,7 @@ extension SupervisorLoop {
             path: worker.path, isAsked: isAsked, endsByItself: pool.ledger.endsByItself)
         tell(
             host, .worker(pool: index, id: id, pid: worker.process.pid, terms),
-            descriptors: [connection.number])
+            passing: connection)
     }
 
     /// Closes the sockets of workers that the ledger no longer knows.

@@ -5,6 +5,14 @@ import Configuration
 import Control
 import Platform
 
+/// A configuration whose extensions are being loaded by probes: the first one, or a new one.
+struct Probing {
+    var probe: ExtensionProbe
+    var settings: Settings
+    var text: [UInt8]
+    var isStart: Bool
+}
+
 /// A configuration whose host is starting.
 struct Reload {
     var host: UInt64
@@ -16,21 +24,115 @@ struct Reload {
 }
 
 extension SupervisorLoop {
+    /// Hosts that may be leaving when a reload begins: each is a whole server with its own threads.
+    static let mostLeaving = 16
+
+    var changeIsUnderWay: Bool { probing != nil || reload != nil }
+
+    // MARK: Beginning
+
+    /// The listeners are open: clients wait in their queues while the extensions are probed.
+    func beginStart() {
+        do throws(SystemError) {
+            try beginProbing(settings, text, isStart: true)
+        } catch {
+            log.log(.error, "the server cannot start: \(error)")
+            exitCode = 1
+            stopAtOnce(nil)
+        }
+    }
+
     /// SIGHUP. While one reload is under way, any number of further ones are one that follows it.
     func wantReload() {
         guard phase == .serving else { return }
         // A server whose host cannot run is the one that needs a new configuration most.
-        if reload == nil { beginReload() } else { reloadIsWanted = true }
+        reloadIsWanted = true
+        beginReload()
     }
 
-    private func beginReload() {
+    /// Once nothing else is under way; asked for again when that has changed.
+    func beginReload() {
+        let leaving = hosts.values.count { $0.state == .leaving }
+        guard !changeIsUnderWay, leaving < Self.mostLeaving else { return }
         reloadIsWanted = false
         do throws(ConfigurationFailure) {
             let (text, settings) = try ConfigurationFailure.read(options)
+            do throws(SystemError) {
+                try beginProbing(settings, text, isStart: false)
+            } catch {
+                throw ConfigurationFailure(lines: ["its extensions cannot be probed: \(error)"])
+            }
+        } catch {
+            refuseReload(error)
+        }
+    }
+
+    private func refuseReload(_ failure: ConfigurationFailure) {
+        for line in failure.lines { log.log(.error, line) }
+        log.log(.error, "the configuration was not changed: see above; the old one stays")
+    }
+
+    // MARK: Probing
+
+    private func beginProbing(
+        _ settings: Settings, _ text: [UInt8], isStart: Bool
+    ) throws(SystemError) {
+        let probe = try ExtensionProbe(settings, program: options.programPath)
+        probing = Probing(probe: probe, settings: settings, text: text, isStart: isStart)
+        watch(probe.run.descriptor, .probes)
+        advanceProbes()
+    }
+
+    func advanceProbes() {
+        guard let run = probing?.probe.run else { return }
+        let before = run.processes
+        run.advance()
+        known.subtract(before)
+        known.formUnion(run.processes)
+        // An ended one may have left something behind.
+        if !before.isSubset(of: run.processes) { wantOrphanSweep() }
+        times[.probes] = run.deadline
+        if run.isDone { finishProbing() }
+    }
+
+    private func finishProbing() {
+        guard let probing else { return }
+        endProbing()
+        var new = probing.settings
+        for (index, verdict) in probing.probe.verdicts.enumerated() {
+            new.apply(verdict, toExtension: index)
+        }
+        if probing.isStart {
+            settings = new
+            pools = settings.pools.map { startPool($0, of: settings, replacing: nil) }
+            times[.startHost] = .now
+        } else {
+            do throws(ConfigurationFailure) {
+                try prepare(probing.text, new)
+            } catch {
+                refuseReload(error)
+            }
+        }
+        if reloadIsWanted { beginReload() }
+    }
+
+    /// Processes that still run are killed with the run.
+    func endProbing() {
+        guard let run = probing?.probe.run else { return }
+        unwatch(run.descriptor)
+        times[.probes] = .never
+        known.subtract(run.processes)
+        probing = nil
+    }
+
+    // MARK: Starting
+
+    /// The same configuration with a new host, because its listeners are new.
+    func replaceHost() {
+        do throws(ConfigurationFailure) {
             try prepare(text, settings)
         } catch {
             for line in error.lines { log.log(.error, line) }
-            log.log(.error, "the configuration was not changed: see above; the old one stays")
         }
     }
 
@@ -47,8 +149,7 @@ extension SupervisorLoop {
         var reload = Reload(
             host: 0, settings: new, text: text, plan: plan, listeners: opened, pools: started)
         do throws(SystemError) {
-            let host = try launchHost(
-                .now, name: options.absolutePath, text: text, opened)
+            let host = try launchHost(.now, text, new, opened)
             host.pools = started
             reload.host = host.id
             self.reload = reload
@@ -78,6 +179,8 @@ extension SupervisorLoop {
         return opened
     }
 
+    // MARK: Ending
+
     /// The new host serves: it takes over, and the old one leaves when its requests are done.
     func finishReload(_ host: HostProcess) {
         guard let reload else { return }
@@ -91,25 +194,15 @@ extension SupervisorLoop {
         (settings, text) = (reload.settings, reload.text)
         (listeners, pools) = (reload.listeners, reload.pools)
         current = host.id
-        hostStart = nil
-        if let old { handOver(from: old, to: host) }
-        for pool in retired { apply(.retired, to: pool) }
+        times[.startHost] = .never
+        if let old, old.state != .killed {
+            old.state = .leaving
+            times[.host(old.id)] = Instant.now.adding(seconds: settings.timeouts.drain)
+            tell(old, .leave)
+        }
+        retire(retired)
         log.log(.notice, "the new configuration is in force (host \(host.process.pid))")
         if reloadIsWanted { beginReload() }
-    }
-
-    private func handOver(from old: HostProcess, to new: HostProcess) {
-        old.state = .leaving(until: Instant.now.adding(seconds: settings.timeouts.drain))
-        do throws(SystemError) {
-            let ends = try Socket.pair(datagrams: true)
-            let oldEnd = Descriptor(owning: ends.0)
-            let newEnd = Descriptor(owning: ends.1)
-            tell(new, .takeOver, descriptors: [newEnd.number])
-            tell(old, .handOver, descriptors: [oldEnd.number])
-        } catch {
-            // Without a way for its idle connections it closes them, like at the server's end.
-            tell(old, .drain)
-        }
     }
 
     func failReload(_ reason: String) {
@@ -117,16 +210,22 @@ extension SupervisorLoop {
         self.reload = nil
         log.log(.error, "the configuration was not changed: \(reason); the old one stays")
         abandon(reload)
-        if current == nil && hostStart == nil { hostStart = .now }
-        if reloadIsWanted { beginReload() }
+        if current == nil && times[.startHost] == .never { times[.startHost] = .now }
     }
 
     func abandon(_ reload: Reload) {
         for (index, entry) in reload.plan.listeners.enumerated() {
             if case .bind = entry { reload.listeners[index].removeFile() }
         }
-        for (index, entry) in reload.plan.pools.enumerated() {
-            if case .start = entry { apply(.retired, to: reload.pools[index]) }
+        let started = reload.plan.pools.indices.filter {
+            if case .start = reload.plan.pools[$0] { true } else { false }
         }
+        retire(started.map { reload.pools[$0] })
+    }
+
+    private func retire(_ pools: [PoolProcesses]) {
+        for pool in pools { apply(.retired, to: pool) }
+        let keys = Set(pools.map(\.key))
+        cancelWorkerStarts { keys.contains($0) }
     }
 }

@@ -82,6 +82,7 @@ extension SupervisorLoop {
         guard script.forgetAt == .never else { return }
         script.forgetAt = Instant.now.adding(seconds: Self.scriptGrace)
         ended[ObjectIdentifier(script)] = script
+        times[.script(ObjectIdentifier(script))] = script.forgetAt
     }
 
     /// The request is over, or the host answers that it knows of the script's end.
@@ -103,9 +104,9 @@ extension SupervisorLoop {
         host.scripts = [:]
     }
 
-    func forgetScripts(_ now: Instant) {
-        guard !ended.isEmpty else { return }
-        for script in Array(ended.values) where script.forgetAt <= now { killRest(of: script) }
+    /// Its time to linger is over.
+    func forgetScript(_ id: ObjectIdentifier) {
+        if let script = ended[id] { killRest(of: script) }
     }
 
     /// Kills the group of a script that has not been reaped.
@@ -123,7 +124,9 @@ extension SupervisorLoop {
 
     private func forget(_ script: ScriptProcess) {
         script.output = nil
-        ended[ObjectIdentifier(script)] = nil
+        if ended.removeValue(forKey: ObjectIdentifier(script)) != nil {
+            times[.script(ObjectIdentifier(script))] = .never
+        }
         script.host?.scripts[script.id] = nil
         script.host = nil
         if script.pid > 0, scripts[script.pid] == nil { known.remove(script.pid) }

@@ -10,16 +10,18 @@ extension SupervisorLoop {
     func stop() {
         guard phase == .serving else { return stopAtOnce("told twice") }
         log.log(.notice, "stopping: requests in flight may finish")
-        phase = .draining(until: Instant.now.adding(seconds: settings.timeouts.drain))
-        cancelReload()
+        phase = .draining
+        times[.stopAtOnce] = Instant.now.adding(seconds: settings.timeouts.drain)
+        cancelChange()
+        cancelWorkerStarts { _ in true }
         // With the hosts' copies gone too, new connections are refused at once instead of forgotten.
         for listener in listeners { listener.removeFile() }
         listeners = []
         for host in hosts.values {
             switch host.state {
             case .spare: kill(host)
-            case .starting, .serving: tell(host, .drain)
-            case .leaving, .killed: break
+            case .starting, .serving, .leaving: tell(host, .drain)
+            case .killed: break
             }
         }
         for pool in Array(livingPools.values) { apply(.retired, to: pool) }
@@ -28,9 +30,10 @@ extension SupervisorLoop {
 
     func stopAtOnce(_ reason: String?) {
         if let reason { log.log(.warning, "stopping at once: \(reason)") }
-        cancelReload()
+        cancelChange()
         for host in hosts.values { kill(host) }
         phase = .ending
+        cancelWorkerStarts { _ in true }
         for pool in Array(livingPools.values) {
             apply(.retired, to: pool)
             for worker in pool.workers.values { worker.process.signalGroup(.kill) }
@@ -43,8 +46,10 @@ extension SupervisorLoop {
         for pool in Array(livingPools.values) { apply(.retired, to: pool) }
     }
 
-    private func cancelReload() {
-        (hostStart, spareStart, reloadIsWanted) = (nil, nil, false)
+    private func cancelChange() {
+        reloadIsWanted = false
+        for timer in [Timer.startHost, .startSpare, .checkPlaces] { times[timer] = .never }
+        endProbing()
         guard let reload else { return }
         self.reload = nil
         if let host = hosts[reload.host] { kill(host) }

@@ -8,8 +8,8 @@ import Platform
 final class SupervisorLoop {
     enum Phase: Equatable {
         case serving
-        /// SIGTERM came: hosts finish their requests, at most until then.
-        case draining(until: Instant)
+        /// SIGTERM came: hosts finish their requests.
+        case draining
         /// All hosts are gone, or a second SIGTERM came: the workers end.
         case ending
     }
@@ -21,16 +21,33 @@ final class SupervisorLoop {
         case hostMessages(UInt64)
         case workerEnd(pool: UInt64, UInt64)
         case workerOutput(pool: UInt64, UInt64)
+        case probes
+    }
+
+    /// What is due at some time, without an event to tell of it.
+    enum Timer: Hashable {
+        case startHost, startSpare, sweepOrphans, stopAtOnce, checkHealth, checkPlaces, probes
+        case startWorkers
+        /// A host has not become ready, or has not left.
+        case host(UInt64)
+        case flush(UInt64)
+        case pool(UInt64)
+        case script(ObjectIdentifier)
     }
 
     let options: Supervisor.Options
     let log = ErrorLog.shared
     let poller: Poller
     let signals: SignalDescriptor
-    let folder: PrivateFolder
-    var watches: [UInt64: Watch] = [:]
+    var folder: PrivateFolder
+    var times = DueTimes<Timer>()
+    private var watches: [UInt64: Watch] = [:]
     private var tokens: [Int32: UInt64] = [:]
+    /// Descriptors that the kernel had no memory to watch, by token: asked after every second.
+    private var unwatched: [UInt64: Int32] = [:]
     private var lastNumber: UInt64 = 0
+    /// Lines about a shortage of descriptors.
+    var shortageLines = RateLimit(burst: 5, perSecond: 0.2)
 
     // The configuration in force.
     var settings: Settings
@@ -40,25 +57,29 @@ final class SupervisorLoop {
     var pools: [PoolProcesses] = []
     /// All that have processes, those of older configurations too.
     var livingPools: [UInt64: PoolProcesses] = [:]
+    /// Of all pools together: a machine that starts everything at once answers nobody meanwhile.
+    var workerStarts = StartRate(perSecond: 50, burst: 50)
+    /// Pools whose workers wait for `workerStarts`, one entry for each.
+    var waitingStarts: [UInt64] = []
 
     // The processes. See SupervisorLoop+Hosts.swift.
     var hosts: [UInt64: HostProcess] = [:]
     var current: UInt64?
     var hostBackoff = Backoff(longest: 5)
     var hostRate = StartRate(perSecond: 10, burst: 10)
-    /// A host is to be started then.
-    var hostStart: Instant?
-    var spareStart: Instant?
     var hasServed = false
+    var handOvers = HandOverBroker()
+    /// The connections of `handOvers`.
+    var handedOver: [UInt64: SharedDescriptor] = [:]
     /// Scripts that run, by number. See SupervisorLoop+Scripts.swift.
     var scripts: [Int32: ScriptProcess] = [:]
     /// Scripts that have ended and are not forgotten yet.
     var ended: [ObjectIdentifier: ScriptProcess] = [:]
     /// The numbers of all children that somebody here reaps.
     var known: Set<Int32> = []
-    var orphanSweep: Instant?
 
     // See SupervisorLoop+Reload.swift.
+    var probing: Probing?
     var reload: Reload?
     var reloadIsWanted = false
 
@@ -81,9 +102,9 @@ final class SupervisorLoop {
         try Self.required { () throws(SystemError) in try Orphans.adopt() }
         listeners = try BoundListener.bind(settings.listeners)
         folder = try Self.required { () throws(SystemError) in
-            PrivateFolder.sweep(prefix: "mortise", in: PrivateFolder.runtimeParents)
+            PrivateFolder.sweep(prefix: Self.folderPrefix, in: PrivateFolder.runtimeParents)
             return try PrivateFolder(
-                prefix: "mortise-\(Exit.processNumber)-", in: PrivateFolder.runtimeParents)
+                prefix: Self.folderPrefix, in: PrivateFolder.runtimeParents)
         }
         try Self.required { () throws(SystemError) in
             try poller.add(signals.descriptor.number, .readable, token: 0)
@@ -103,15 +124,16 @@ final class SupervisorLoop {
 
     /// Runs until everything has ended; the exit code.
     func run() -> Int32 {
-        pools = settings.pools.map { startPool($0, of: settings, replacing: nil) }
-        hostStart = .now
+        times[.checkHealth] = Instant.now.adding(seconds: Watchdog.interval)
+        times[.checkPlaces] = Instant.now.adding(seconds: Self.placesInterval)
+        beginStart()
         while true {
-            act(on: .now)
+            act(.now)
             if phase == .ending && hosts.isEmpty && livingPools.isEmpty && scripts.isEmpty {
                 break
             }
-            if let event = poller.wait(milliseconds: deadline.pollTimeout()) {
-                handle(watches[event.token])
+            if let event = poller.wait(milliseconds: times.next.pollTimeout()) {
+                handle(watches[event.token], event.events)
             }
         }
         sweepAll()
@@ -121,37 +143,60 @@ final class SupervisorLoop {
         return exitCode
     }
 
-    /// A number never used before: for hosts, pools, workers and watches.
+    /// A number never used before: for hosts, pools, workers, hand-overs and watches.
     func newNumber() -> UInt64 {
         lastNumber += 1
         return lastNumber
     }
 
+    // MARK: Events
+
     func watch(_ descriptor: Int32, _ watch: Watch) {
         let token = newNumber()
+        watches[token] = watch
+        tokens[descriptor] = token
         do throws(SystemError) {
             try poller.add(descriptor, .readable, token: token)
-            watches[token] = watch
-            tokens[descriptor] = token
         } catch {
-            // Out of memory for one more watch: the process would be lost to us.
-            fatalError("epoll_ctl: \(error)")
+            unwatched[token] = descriptor
+            log.log(.error, "cannot watch a process: \(error); asking after it every second")
         }
+    }
+
+    /// Says also when the descriptor is writable, or does not any more.
+    func watch(_ descriptor: Int32, isWritable: Bool) {
+        guard let token = tokens[descriptor] else { return }
+        try? poller.rearm(
+            descriptor, isWritable ? [.readable, .writable] : .readable, token: token)
     }
 
     func unwatch(_ descriptor: Int32) {
         guard let token = tokens.removeValue(forKey: descriptor) else { return }
         watches[token] = nil
+        unwatched[token] = nil
         try? poller.remove(descriptor)
     }
 
-    private func handle(_ watch: Watch?) {
+    private func askAfterUnwatched() {
+        for (token, descriptor) in unwatched {
+            if (try? poller.add(descriptor, .readable, token: token)) != nil {
+                unwatched[token] = nil
+            }
+            // What it tells of is looked up without waiting, so that it may be asked for at any time.
+            handle(watches[token], [.readable, .writable])
+        }
+    }
+
+    private func handle(_ watch: Watch?, _ events: Poller.Events) {
         switch watch {
         case .signals: readSignals()
         case .hostEnd(let id): hostEnded(id)
-        case .hostMessages(let id): readMessages(of: id)
+        case .hostMessages(let id):
+            if events.contains(.writable) { flush(id) }
+            if events != .writable { readMessage(of: id) }
         case .workerEnd(let pool, let id): workerEnded(pool: pool, id)
         case .workerOutput(let pool, let id): readOutput(pool: pool, id)
+        case .probes: advanceProbes()
         case nil: break
         }
     }
@@ -174,35 +219,28 @@ final class SupervisorLoop {
         for host in hosts.values where host.state != .spare { tell(host, .reopenLogs) }
     }
 
-    /// When the next thing is due that no descriptor tells of.
-    private var deadline: Instant {
-        let now = Instant.now
-        var deadline = Instant.never
-        for pool in livingPools.values { deadline = min(deadline, pool.ledger.deadline(now: now)) }
-        if let hostStart { deadline = min(deadline, hostStart) }
-        if let spareStart { deadline = min(deadline, spareStart) }
-        if let orphanSweep { deadline = min(deadline, orphanSweep) }
-        for host in hosts.values {
-            switch host.state {
-            case .starting(let until), .leaving(let until): deadline = min(deadline, until)
-            case .spare, .serving, .killed: break
+    // MARK: Time
+
+    /// Does what is due: a few things, so that events get their turn.
+    private func act(_ now: Instant) {
+        for _ in 0..<64 {
+            guard let (timer, due) = times.popDue(now) else { return }
+            switch timer {
+            case .startHost: startCurrentHost(now)
+            case .startSpare: startSpareHost(now)
+            case .sweepOrphans: sweepOrphans()
+            case .stopAtOnce: if phase == .draining { stopAtOnce("their time is over") }
+            case .checkHealth:
+                askAfterUnwatched()
+                checkHealth(now, due: due)
+            case .checkPlaces: checkPlaces(now)
+            case .probes: advanceProbes()
+            case .startWorkers: startWaitingWorkers(now)
+            case .host(let id): hostIsLate(id)
+            case .flush(let id): flush(id)
+            case .pool(let key): livingPools[key].map { apply(.tick, to: $0) }
+            case .script(let id): forgetScript(id)
             }
         }
-        for script in ended.values { deadline = min(deadline, script.forgetAt) }
-        if case .draining(let until) = phase { deadline = min(deadline, until) }
-        return deadline
-    }
-
-    /// Does what is due.
-    private func act(on now: Instant) {
-        for pool in livingPools.values where pool.ledger.deadline(now: now) <= now {
-            apply(.tick, to: pool)
-        }
-        if let due = hostStart, due <= now { startCurrentHost(now) }
-        if let due = spareStart, due <= now { startSpareHost(now) }
-        if let due = orphanSweep, due <= now { sweepOrphans() }
-        checkHosts(now)
-        forgetScripts(now)
-        if case .draining(let until) = phase, until <= now { stopAtOnce("their time is over") }
     }
 }

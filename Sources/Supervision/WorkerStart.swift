@@ -51,33 +51,12 @@ struct WorkerStart: Equatable {
     /// Built from zero. The host alone decides when a php-cgi has served enough (a limit of the operator's
     /// is part of that decision, see `requestsPerProcess`), so that none ends while it is sent a request.
     private static func environment(_ pool: Settings.Pool) -> [String] {
-        var variables = BaseEnvironment.variables
+        var variables = ChildEnvironment.variables
         let own = Set(pool.environment.map(\.name))
         variables.removeAll { own.contains($0.0) }
         variables += pool.environment.map { ($0.name, $0.value) }
         variables.removeAll { $0.0 == Settings.Pool.ownLimitVariable }
         variables.append((Settings.Pool.ownLimitVariable, "2147483647"))
         return variables.map { "\($0.0)=\($0.1)" }
-    }
-}
-
-/// The variables every process of the server gets.
-enum BaseEnvironment {
-    static var variables: [(String, String)] {
-        var variables = [
-            ("PATH", Environment.value(of: "PATH") ?? "/usr/local/bin:/usr/bin:/bin"),
-            ("LANG", Environment.value(of: "LANG") ?? "C.UTF-8"),
-            // Swift's crash catcher would hold a dying process, and with it its requests.
-            ("SWIFT_BACKTRACE", "enable=no"),
-        ]
-        if let zone = Environment.value(of: "TZ") { variables.append(("TZ", zone)) }
-        return variables
-    }
-}
-
-extension Settings.Extension {
-    /// The library's file; the name as written when there is none, for the dynamic linker to find.
-    var file: String {
-        candidates.first { (try? Files.status(path: $0))?.kind == .regular } ?? library
     }
 }

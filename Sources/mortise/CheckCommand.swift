@@ -4,6 +4,7 @@
 import ArgumentParser
 import Configuration
 import Platform
+import Supervision
 
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -21,8 +22,15 @@ struct CheckCommand: ParsableCommand {
         var (configuration, settings) = try Commands.load { () throws(ConfigurationText.Failure) in
             try ConfigurationText.ofFile(file)
         }
-        for index in settings.extensions.indices {
-            settings.extensions[index].verdict = Probe.verdict(of: settings.extensions[index])
+        do {
+            let probe = try ExtensionProbe(settings, program: Supervisor.ownProgram)
+            probe.run.finish()
+            for (index, verdict) in probe.verdicts.enumerated() {
+                settings.apply(verdict, toExtension: index)
+            }
+        } catch {
+            Terminal.complain("\(configuration.name): its extensions cannot be probed: \(error)")
+            throw ExitCode.failure
         }
         let problems = Requirements(settings).missing()
         for problem in problems { Terminal.complain("\(configuration.name): \(problem)") }

@@ -4,6 +4,7 @@
 import ArgumentParser
 import Configuration
 import Platform
+import Supervision
 
 enum Commands {
     /// The configuration and its settings; complains and ends the command when there are none.
@@ -34,7 +35,7 @@ enum Commands {
 
     /// Where the extensions that are shipped with the program lie.
     static func programFolder() throws(SystemError) -> String {
-        Folders.parent(of: try Files.realPath(OwnProgram.path))
+        Folders.parent(of: try Files.realPath(Supervisor.ownProgram))
     }
 
     static func write(_ text: String, to file: Int32) throws(SystemError) {

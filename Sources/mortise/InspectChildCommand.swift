@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Control
 import ExtensionHost
 
 struct InspectChildCommand: ParsableCommand {
@@ -15,6 +16,6 @@ struct InspectChildCommand: ParsableCommand {
     /// An exit code of `mortise probe` when the extension can be used.
     func run() throws {
         guard Inspection.run(file) == 0 else { throw ExitCode.failure }
-        throw ExitCode(ProbeCommand.Declaration.nothing.rawValue)
+        throw ExitCode(ProbeAnswer.declaresNothing.rawValue)
     }
 }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Supervision
 
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,15 +15,18 @@ struct InspectCommand: ParsableCommand {
     var file: String
 
     func run() throws {
-        let result: OwnProgram.Result
+        let run: ProbeRun
         do {
-            result = try OwnProgram.run(
-                ["inspect-child", "--", Folders.absolute(file)], seconds: Probe.seconds)
+            run = try ProbeRun(
+                program: Supervisor.ownProgram, command: "inspect-child",
+                paths: [Folders.absolute(file)])
         } catch {
             Terminal.complain("\(file): \(error)")
             throw ExitCode.failure
         }
-        guard let problem = Probe.problem(result) else {
+        run.finish()
+        guard let result = run.results[0] else { preconditionFailure("the run is done") }
+        guard let problem = result.problem else {
             for line in result.lines { Terminal.say(line) }
             return
         }

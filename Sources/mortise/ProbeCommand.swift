@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Control
 import ExtensionHost
 
 struct ProbeCommand: ParsableCommand {
@@ -12,15 +13,6 @@ struct ProbeCommand: ParsableCommand {
 
     @Argument var file: String
 
-    /// What an extension that loads declares; 1 = it does not load, and the reason is the last line.
-    ///
-    /// Rationale: none is 0, because a library may call exit(0) while it is loaded.
-    enum Declaration: Int32 {
-        case notThreadSafe = 10
-        case nothing = 11
-        case threadSafe = 12
-    }
-
     func run() throws {
         let name = String(file.split(separator: "/").last ?? "")
         let loaded: LoadedExtension
@@ -30,13 +22,13 @@ struct ProbeCommand: ParsableCommand {
             Terminal.say("\(error)")
             throw ExitCode.failure
         }
-        let declaration: Declaration =
+        let answer: ProbeAnswer =
             switch loaded.declaredThreadSafe {
-            case true?: .threadSafe
-            case false?: .notThreadSafe
-            case nil: .nothing
+            case true?: .declaresThreadSafe
+            case false?: .declaresNotThreadSafe
+            case nil: .declaresNothing
             }
         loaded.terminate()
-        throw ExitCode(declaration.rawValue)
+        throw ExitCode(answer.rawValue)
     }
 }

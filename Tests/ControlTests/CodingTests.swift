@@ -13,6 +13,7 @@ struct CodingTests {
         [
             .ready, .failed(reason: "listener gone"), .failed(reason: ""), .wantWorker(pool: 3),
             .startScript(id: .max, script), .endScript(id: 0), .drained,
+            .handOver(id: 4), .adopted(id: 4, accepted: true), .adopted(id: 5, accepted: false),
             .startScript(
                 id: 1, Script(program: "", arguments: [], environment: [], folder: "")),
         ] + ReleaseReason.allCases.map { .releaseWorker(id: 7, reason: $0) }
@@ -30,7 +31,10 @@ struct CodingTests {
         .returnWorker(pool: 7),
         .workerEnded(id: 1, .exited(code: 255)), .workerEnded(id: 2, .killed(signal: 9)),
         .scriptFailed(id: 9, code: 2),
-        .scriptEnded(id: 9, .exited(code: 0)), .handOver, .takeOver, .drain, .reopenLogs,
+        .scriptEnded(id: 9, .exited(code: 0)), .leave, .adopt(id: 5), .drain, .reopenLogs,
+        .handedOver(id: .max, accepted: true), .handedOver(id: 0, accepted: false),
+        .verdict(extension: 3, path: "/a.so", isInProcess: true, problem: nil),
+        .verdict(extension: 0, path: "", isInProcess: false, problem: "it\ncrashed"),
     ]
 
     @Test(arguments: hostMessages)
@@ -77,6 +81,9 @@ struct CodingTests {
         }
         #expect(throws: ControlError.descriptors(expected: 0, found: 1)) {
             try HostMessage(decoding: HostMessage.ready.encoded(), descriptors: 1)
+        }
+        #expect(throws: ControlError.descriptors(expected: 1, found: 0)) {
+            try HostMessage(decoding: HostMessage.handOver(id: 1).encoded(), descriptors: 0)
         }
     }
 

@@ -47,6 +47,28 @@ extension EndToEndTests {
             try expectDisabled(extensions)
         }
 
+        @Test func aLibraryThatHangsOrDiesWhileItIsLoadedIsDisabledAlone() throws {
+            let spins = try Package.misbehaving("spins")
+            let dies = try Package.misbehaving("dies")
+            let extensions = [
+                "spins": "{ library: \(spins), thread-safe: true }",
+                "dies": "{ library: \(dies), thread-safe: true }",
+            ]
+            try expectDisabled(extensions)
+            // The same probe answers the operator, with the same patience and the same words.
+            let site = try SiteFolder()
+            defer { site.remove() }
+            try site.write(
+                "site.yaml",
+                "extensions:\n" + extensions.map { "  \($0): \($1)\n" }.joined()
+                    + "sites: [{ root: www }]\n")
+            let run = SpawnedProcessRun(Package.program, ["check", site.path + "/site.yaml"])
+            #expect(run.run() == .exited(1))
+            let said = run.output + run.errors
+            #expect(said.contains("extension spins: loading it took longer than 5 s"))
+            #expect(said.contains("extension dies: loading it crashed the process with signal 11"))
+        }
+
         @Test func aPoolWhoseProgramIsMissingOrFailsIsUnavailable() throws {
             try expectDisabled(
                 [:],
@@ -78,8 +100,7 @@ extension EndToEndTests {
             try site.write(
                 "site.yaml", "listen: [127.0.0.1:1]\nsites:\n  - name: main\n    rot: www\n")
             let run = SpawnedProcessRun(Package.program, ["check", site.path + "/site.yaml"])
-            let ending = run.run()
-            #expect(ending != .exited(0))
+            #expect(run.run() == .exited(78))
             let said = run.output + run.errors
             #expect(said.contains("site.yaml:4"))
             #expect(said.contains("root"))
@@ -97,7 +118,7 @@ extension EndToEndTests {
                   - { name: main, root: www, handlers: [{ path: /b, extension: broken }, { path: "*.php", pool: php }] }
                 """)
             let run = SpawnedProcessRun(Package.program, ["check", site.path + "/site.yaml"])
-            #expect(run.run() != nil)
+            #expect(run.run() == .exited(1))
             let said = run.output + run.errors
             #expect(said.contains("broken"))
             #expect(said.contains("no-such-program-anywhere"))
@@ -118,7 +139,13 @@ extension EndToEndTests {
             }
             let junk = SpawnedProcessRun(
                 Package.program, ["inspect", Package.folder + "/Package.swift"])
-            #expect(junk.run() != .exited(0))
+            #expect(junk.run() == .exited(1))
+            for (name, words) in [("spins", "took longer than 5 s"), ("dies", "signal 11")] {
+                let run = SpawnedProcessRun(
+                    Package.program, ["inspect", try Package.misbehaving(name)])
+                #expect(run.run() == .exited(1))
+                #expect((run.output + run.errors).contains(words), "\(run.output)\(run.errors)")
+            }
         }
     }
 }

@@ -53,6 +53,39 @@ extension EndToEndTests {
             }
         }
 
+        @Test func aHostThatIsStoppedIsReplaced() throws {
+            try withServer(plainSite, files: plainFiles) { server in
+                let before = try #require(server.host)
+                before.kill(SIGSTOP)
+                #expect(eventually(within: 40) { server.host.map { $0 != before } ?? false })
+                #expect(try server.get("/hello").status == 200)
+                #expect(server.errors.contains("stood still (its clock has not ticked"))
+            }
+        }
+
+        @Test func aShortageOfDescriptorsCostsOneRequestAndNoHost() throws {
+            let site = plainSite.replacingOccurrences(
+                of: "processes: 4", with: "processes: { min: 0, max: 2 }")
+            try withServer(site, files: plainFiles, openFiles: 256) { server in
+                let host = try #require(server.host)
+                let kept = try server.client()
+                #expect(try kept.exchange("GET", "/hello").status == 200)
+                var others: [RawClient] = []
+                for _ in 0..<300 { others.append(try server.client()) }
+                #expect(eventually(within: 20) { server.errors.contains("Too many open files") })
+                // It needs a worker, and with it a descriptor.
+                #expect(try kept.exchange("GET", "/counter").status == 503)
+                #expect(server.host == host)
+                others = []
+                #expect(
+                    eventually(within: 20) {
+                        (try? kept.exchange("GET", "/counter"))?.status == 200
+                    })
+                #expect(server.host == host)
+                #expect(!server.errors.contains("nonsense"))
+            }
+        }
+
         @Test func aKilledSupervisorLeavesNoProcess() throws {
             try withServer(plainSite, files: plainFiles) { server in
                 let first = try server.get("/counter")

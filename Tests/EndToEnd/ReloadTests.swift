@@ -98,6 +98,44 @@ extension EndToEndTests {
             }
         }
 
+        @Test func overlappingReloadsUnderSlowRequestsLoseNothing() throws {
+            let library = try Package.misbehaving("unruly")
+            let site = plainSite.replacingOccurrences(
+                of: "extensions:\n",
+                with: "extensions:\n  unruly: { library: \(library), thread-safe: true }\n"
+            ).replacingOccurrences(
+                of: "handlers:\n",
+                with: "handlers:\n      - { path: /unruly, extension: unruly }\n")
+            try withServer(site, files: plainFiles) { server in
+                let loads = [
+                    Load(.init(port: server.port, target: "/hello", clients: 2)),
+                    Load(
+                        .init(
+                            port: server.port, target: "/hello", clients: 2, keepsConnections: false
+                        )),
+                    Load(.init(port: server.port, target: "/counter", clients: 2)),
+                    // Each outlives several hosts' time as the newest.
+                    Load(.init(port: server.port, target: "/unruly?sleep=1000", clients: 8)),
+                ]
+                for load in loads { load.waitFor(answers: 8) }
+                let before = server.errors.components(separatedBy: "is in force").count
+                for _ in 0..<100 {
+                    server.process.signal(SIGHUP)
+                    usleep(50_000)
+                }
+                for load in loads {
+                    load.waitFor(answers: load.report.total + 8)
+                    let report = load.finish()
+                    #expect(report.failed.isEmpty, "\(report.failed)")
+                    #expect(Set(report.answered.keys) == [200], "\(report.answered)")
+                }
+                let after = server.errors.components(separatedBy: "is in force").count
+                #expect(after - before > 3)
+                #expect(!server.errors.contains("nonsense"))
+                #expect(eventually(within: 30) { server.hosts.count == 1 })
+            }
+        }
+
         @Test func aLongRequestFinishesInTheHostThatBeganIt() throws {
             let library = try Package.misbehaving("unruly")
             let site = """

@@ -350,7 +350,7 @@ import Testing
                     }
                     let isTaken = newer.server.adopt(copy)
                     if isTaken { adopted.countUp() } else { closeDescriptor(copy) }
-                    older.server.offerWasAnswered(token, accepted: isTaken, shard: 0)
+                    older.server.offerWasAnswered(token, accepted: isTaken)
                     return true
                 }
             }

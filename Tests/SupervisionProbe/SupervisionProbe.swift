@@ -19,8 +19,24 @@ enum SupervisionProbe {
             Exit.now(Supervisor.run(options))
         case "host": ProbeHost.run()
         case "worker": ProbeWorker.run()
+        case "probe": ProbeLibrary.load(arguments.last ?? "")
         default: Exit.now(64)
         }
+    }
+}
+
+/// "Loads" a library: what happens is in the file's name.
+enum ProbeLibrary {
+    static func load(_ path: String) -> Never {
+        if path.contains("spins") { while true { Thread.sleep(milliseconds: 1000) } }
+        if path.contains("exits") { Exit.now(0) }
+        // Killed from outside, as far as anybody can tell.
+        let isKilledAgain = (try? Files.status(path: path + ".killed")) != nil
+        if path.contains("killed"), !isKilledAgain || path.contains("always") {
+            _ = try? Files.open(path + ".killed", [.writeOnly, .create])
+            Orphans.kill(Exit.processNumber)
+        }
+        Exit.now(ProbeAnswer.declaresThreadSafe.rawValue)
     }
 }
 

@@ -19,11 +19,19 @@ final class RunningSupervisor {
     /// - Parameter pools: the lines below `pools:`.
     init(
         pools: String? = nil, text: String? = nil, trailer: String = "",
+        extensions: [String] = [], openFiles: Int? = nil,
         sharing other: RunningSupervisor? = nil
     ) throws {
         folder = try PrivateFolder(prefix: "mortise-test-", in: ["/tmp"])
         let program = try Self.programPath()
         socketPath = other?.socketPath ?? "\(folder.path)/socket"
+        let path = folder.path
+        let libraries =
+            (extensions.isEmpty ? "" : "extensions:\n")
+            + extensions.map {
+                "  \($0): { library: \(path)/\($0).so, thread-safe: true }\n"
+            }.joined()
+        for name in extensions { try Self.write("", to: "\(path)/\(name).so") }
         let standard = "  probe: { command: [\(program), worker], processes: { min: 2, max: 3 } }"
         self.text =
             text
@@ -32,6 +40,7 @@ final class RunningSupervisor {
                 timeouts: { drain: 5 }
                 pools:
                 \(pools ?? standard)
+                \(libraries)
                 sites:
                   - name: main
                     handlers:
@@ -43,6 +52,14 @@ final class RunningSupervisor {
         logFile = try Files.open("\(folder.path)/log", [.readWrite, .create, .append])
         var start = ProcessStart(
             program: program, arguments: ["probe", "serve", "\(folder.path)/site.yaml"])
+        if let openFiles {
+            start.program = "/bin/sh"
+            start.arguments = [
+                "sh", "-c", "ulimit -Sn \(openFiles); ulimit -Hn \(openFiles + 8); exec \"$@\"",
+                "sh",
+                program, "serve", "\(folder.path)/site.yaml",
+            ]
+        }
         start.environment = ["PATH=/usr/bin:/bin", "XDG_RUNTIME_DIR=\(folder.path)"].map {
             Array($0.utf8)
         }
@@ -55,6 +72,7 @@ final class RunningSupervisor {
     deinit {
         process.signal(.kill)
         _ = waitForEnd()
+        PrivateFolder.sweep(prefix: "mortise-server-", in: [folder.path])
         folder.remove()
     }
 
@@ -75,7 +93,17 @@ final class RunningSupervisor {
         return nil
     }
 
-    private func answer(to command: String, on socket: Int32) -> String? {
+    /// A connection that stays open.
+    func connect() throws -> Descriptor { try Socket.connect(.unix(socketPath)) }
+
+    /// The folder the server runs in, and the one it has made there for its own sockets.
+    var ownFolder: String { folder.path }
+    var runtimeFolder: String? {
+        Files.names(in: folder.path).first { $0.hasPrefix("mortise-server-") }
+            .map { "\(folder.path)/\($0)" }
+    }
+
+    func answer(to command: String, on socket: Int32) -> String? {
         Array("\(command)\n".utf8).withUnsafeBytes { _ = Socket.send(socket, $0) }
         Socket.setReceiveTimeout(socket, milliseconds: 20_000)
         var answer: [UInt8] = []
@@ -101,9 +129,9 @@ final class RunningSupervisor {
         return workers
     }
 
-    /// Waits at most 10 seconds.
+    /// Waits at most 30 seconds.
     func waitUntil(_ condition: () -> Bool) -> Bool {
-        let deadline = Instant.now.adding(seconds: 10)
+        let deadline = Instant.now.adding(seconds: 30)
         while Instant.now < deadline {
             if condition() { return true }
             Thread.sleep(milliseconds: 10)
@@ -141,7 +169,26 @@ final class RunningSupervisor {
         }
     }
 
+    /// A file in the folder the server runs in.
+    func write(_ text: String, to name: String) throws {
+        try Self.write(text, to: "\(folder.path)/\(name)")
+    }
+
     static func kill(_ pid: Int32) { Orphans.kill(pid) }
+
+    /// SIGSTOP.
+    static func stop(_ pid: Int32) { shell("kill -STOP \(pid)") }
+
+    static func removeFolder(_ path: String) { shell("rm -r \(path)") }
+
+    private static func shell(_ command: String) {
+        var start = ProcessStart(program: "/bin/sh", arguments: ["sh", "-c", command])
+        start.environment = [Array("PATH=/usr/bin:/bin".utf8)]
+        start.endsWithParent = false
+        guard let child = try? ChildProcess(start) else { return }
+        _ = Socket.wait(child.handle.number, for: .readable, milliseconds: 20_000)
+        _ = child.reap()
+    }
 
     static func isAlive(_ pid: Int32) -> Bool { parent(of: pid) != nil }
 

@@ -181,7 +181,6 @@ struct SupervisorTests {
         try server.reload(with: server.text + "\n# changed\n")
         #expect(server.waitUntil { server.ask("pid").map { $0 != host } ?? false })
         #expect(Set(try server.waitForWorkers(2).map(\.pid)) == Set(before.map(\.pid)))
-        #expect(server.ask("heard")?.contains("takeOver") == true)
         // A pool with another program gets other processes.
         try server.reload(with: server.text.replacing("worker]", with: "worker, again]"))
         #expect(
@@ -205,6 +204,165 @@ struct SupervisorTests {
         #expect(try server.waitForWorkers(2).count == 2)
         #expect(server.stop() == .exited(code: 0))
         #expect(server.everybody.isEmpty)
+    }
+
+    // MARK: Connections of leaving hosts
+
+    @Test func idleConnectionTravelsToTheNewestHostThroughManyReloads() throws {
+        let server = try RunningSupervisor()
+        #expect(server.ask("pid") != nil)
+        let connection = try server.connect()
+        #expect(server.answer(to: "keep", on: connection.number) == "kept")
+        var seen: Set<String> = []
+        for _ in 0..<5 {
+            seen.insert(try #require(server.answer(to: "pid", on: connection.number)))
+            let host = server.ask("pid")
+            server.process.signal(.hangUp)
+            #expect(server.waitUntil { server.ask("pid") != host })
+        }
+        #expect(server.waitUntil { server.children(named: "probe host").count <= 2 })
+        #expect(server.answer(to: "pid", on: connection.number) == server.ask("pid"))
+        #expect(seen.count > 1)
+        #expect(server.stop() == .exited(code: 0))
+    }
+
+    @Test(arguments: ["# host refuses", "# host dies of it"])
+    func connectionThatNobodyTakesStaysWithItsHost(_ trailer: String) throws {
+        let server = try RunningSupervisor()
+        let host = try #require(server.ask("pid"))
+        let connection = try server.connect()
+        #expect(server.answer(to: "keep", on: connection.number) == "kept")
+        try server.reload(with: server.text + "\n\(trailer)\n")
+        #expect(server.waitUntil { server.ask("pid") != host })
+        #expect(server.answer(to: "pid", on: connection.number) == host)
+        // It leaves when it has answered.
+        #expect(server.waitUntil { !RunningSupervisor.isAlive(Int32(host)!) })
+        #expect(server.stop() == .exited(code: 0))
+    }
+
+    // MARK: Hosts that stand still
+
+    @Test(arguments: ["clock off", "stick", "stop"])
+    func hostThatStandsStillIsReplacedAndTheLineSaysWhatStood(_ how: String) throws {
+        let server = try RunningSupervisor()
+        let host = try #require(server.ask("pid"))
+        if how == "stop" {
+            RunningSupervisor.stop(Int32(host)!)
+        } else {
+            _ = server.ask(how)
+        }
+        #expect(server.waitUntil { !RunningSupervisor.isAlive(Int32(host)!) })
+        #expect(server.ask("pid") != host)
+        let culprit = how == "stick" ? "shard 3 has left ready work" : "its clock has not ticked"
+        #expect(server.log.contains("host \(host) stood still (\(culprit)"))
+        #expect(server.stop() == .exited(code: 0))
+    }
+
+    @Test func hostThatReadsNothingIsReplacedAndSoIsNobodyElse() throws {
+        let server = try RunningSupervisor()
+        let host = try #require(server.ask("pid"))
+        let connection = try server.connect()
+        Array("deaf\n".utf8).withUnsafeBytes { _ = Socket.send(connection.number, $0) }
+        // Each is a message to the host.
+        let isReplaced = server.waitUntil {
+            for _ in 0..<20 {
+                server.process.signal(.user1)
+                Thread.sleep(milliseconds: 0)
+            }
+            return server.log.contains("messages unread")
+        }
+        #expect(isReplaced)
+        #expect(server.waitUntil { server.ask("pid") != host })
+        #expect(!server.log.contains("nonsense"))
+        #expect(server.stop() == .exited(code: 0))
+    }
+
+    // MARK: Probes
+
+    @Test func nothingElseStopsWhileALibrarySpins() throws {
+        let server = try RunningSupervisor(extensions: ["good", "fine"])
+        #expect(server.ask("heard")?.contains("isInProcess: true, problem: nil") == true)
+        let host = try #require(server.ask("pid"))
+        try server.write("", to: "spins.so")
+        try server.reload(with: server.text.replacing("fine.so", with: "spins.so"))
+        #expect(server.waitUntil { !server.children(named: "probe --").isEmpty })
+        // Scripts are started and a dead host is replaced, by the old configuration.
+        #expect(server.ask("script echo up") == "1 up")
+        _ = server.ask("crash")
+        #expect(server.waitUntil { server.ask("pid").map { $0 != host } ?? false })
+        #expect(!server.log.contains("the new configuration is in force"))
+        #expect(server.waitUntil { server.log.contains("the new configuration is in force") })
+        let heard = try #require(server.ask("heard"))
+        #expect(heard.contains("good.so\", isInProcess: true, problem: nil"))
+        #expect(heard.contains("took longer than 5 s"))
+        #expect(server.stop() == .exited(code: 0))
+    }
+
+    @Test func probeKilledFromOutsideIsRepeatedOnce() throws {
+        let server = try RunningSupervisor(extensions: ["killed", "killed-always", "exits"])
+        let heard = try #require(server.ask("heard"))
+        #expect(heard.contains("killed.so\", isInProcess: true, problem: nil"))
+        #expect(heard.contains("crashed the process with signal 9"))
+        #expect(heard.contains("ended the process with code 0"))
+        #expect(server.stop() == .exited(code: 0))
+    }
+
+    @Test func serverThatStillProbesEndsAtOnce() throws {
+        let server = try RunningSupervisor(extensions: ["spins"])
+        #expect(server.waitUntil { !server.children(named: "probe --").isEmpty })
+        #expect(server.stop() == .exited(code: 0))
+        #expect(server.everybody.isEmpty)
+    }
+
+    // MARK: Descriptors
+
+    @Test func hostsGetTheRaisedLimitAndScriptsTheOneFromBefore() throws {
+        let server = try RunningSupervisor(openFiles: 100)
+        #expect(server.ask("files") == "108")
+        #expect(server.ask("script ulimit -Sn") == "1 100")
+        #expect(server.stop() == .exited(code: 0))
+    }
+
+    @Test func shortageOfDescriptorsCostsOneScriptAndNoHost() throws {
+        let server = try RunningSupervisor(openFiles: 40)
+        let host = server.ask("pid")
+        _ = server.ask("scripts 60")
+        #expect(server.waitUntil { server.ask("heard")?.contains("code: 24") == true })
+        #expect(server.ask("pid") == host)
+        for id in 1...60 { _ = server.ask("endscript \(id)") }
+        #expect(server.waitUntil { server.ask("script echo up")?.hasSuffix("up") == true })
+        #expect(server.ask("pid") == host)
+        #expect(!server.log.contains("nonsense"))
+        #expect(server.stop() == .exited(code: 0))
+    }
+
+    // MARK: What others remove
+
+    @Test func runtimeFolderThatVanishedIsMadeAnew() throws {
+        let server = try RunningSupervisor()
+        let workers = try server.waitForWorkers(2)
+        let folder = try #require(server.runtimeFolder)
+        RunningSupervisor.removeFolder(folder)
+        RunningSupervisor.kill(workers[0].pid)
+        #expect(server.waitUntil { server.log.contains("somebody removed the runtime folder") })
+        #expect(
+            server.waitUntil {
+                let now = (try? server.waitForWorkers(2)) ?? []
+                return now.count == 2 && !now.contains(workers[0])
+            })
+        #expect(server.runtimeFolder == folder)
+        #expect(server.stop() == .exited(code: 0))
+        #expect(server.runtimeFolder == nil)
+    }
+
+    @Test func listenerThatVanishedIsMadeAnew() throws {
+        let server = try RunningSupervisor()
+        let host = try #require(server.ask("pid"))
+        PrivateFolder.removeFile("\(server.ownFolder)/socket")
+        let next = server.ask("pid")
+        #expect(next != nil && next != host)
+        #expect(server.log.contains("somebody removed unix:"))
+        #expect(server.stop() == .exited(code: 0))
     }
 
     @Test func nothingSurvivesAKilledSupervisor() throws {

@@ -48,7 +48,8 @@ ssize_t cplatform_send_message(int socket, const void *bytes, size_t length, con
                                size_t count, int flags);
 
 /// One datagram with its descriptors, close-on-exec. `*count` in: room, out: received.
-/// Bytes received (0 = end), or -1 with errno. `*truncated` is set when bytes or descriptors were cut.
+/// Bytes received (0 = end), or -1 with errno. `*truncated` says what was cut.
+enum { CPLATFORM_CUT_BYTES = 1, CPLATFORM_CUT_DESCRIPTORS = 2 };
 ssize_t cplatform_receive_message(int socket, void *bytes, size_t room, int *descriptors,
                                   size_t *count, int *truncated, int flags);
 

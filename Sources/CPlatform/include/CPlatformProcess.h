@@ -20,7 +20,16 @@ struct cplatform_start {
     int ends_with_parent;
     /// Not 0: whoever wakes the child keeps the processor until it waits (man 7 sched, SCHED_BATCH).
     int is_batch;
+    /// Not 0: it gets this process's limit on open files as it is; else the one from before
+    /// cplatform_raise_open_files.
+    int keeps_open_files;
 };
+
+/// Raises the soft limit on open files to the hard one, but not beyond `most`. 0, or -1 with errno.
+int cplatform_raise_open_files(uint64_t most);
+
+/// The soft limit on open files.
+uint64_t cplatform_open_files(void);
 
 /// Starts a program in a session and process group of its own, signals at their defaults, none blocked.
 ///

@@ -32,6 +32,8 @@ package final class SupervisorLink: Sendable {
         package var message: SupervisorMessage
         /// Owned by the receiver, who closes them.
         package var descriptors: [Int32]
+        /// Descriptors came with it and could not be had: the message cannot be carried out.
+        package var isCut: Bool
     }
 
     /// Waits for the next message. Nil: the supervisor is gone, and the host has no reason to live.
@@ -39,7 +41,7 @@ package final class SupervisorLink: Sendable {
         guard let next = try? socket.receive(wait: true), !next.bytes.isEmpty,
             let message = try? SupervisorMessage(decoding: next.bytes)
         else { return nil }
-        return Received(message: message, descriptors: next.descriptors)
+        return Received(message: message, descriptors: next.descriptors, isCut: next.isCut)
     }
 
     /// What a host is started with.
@@ -47,6 +49,9 @@ package final class SupervisorLink: Sendable {
         /// The configuration file's absolute path; relative paths in it start from its folder.
         package var configurationName: String
         package var text: String
+        /// `SupervisorMessage.verdict`, one for each extension.
+        package var verdicts: [SupervisorMessage]
+        package var health: HealthPage
         /// In the order of `Settings.listeners`; owned by the receiver.
         package var listeners: [Int32]
     }
@@ -56,8 +61,14 @@ package final class SupervisorLink: Sendable {
     package func waitForStart() -> Start? {
         var name: String?
         var descriptors: [Int32] = []
+        var verdicts: [SupervisorMessage] = []
         while true {
-            guard let next = receive(), case .start(let configurationName) = next.message else {
+            let next = receive()
+            if let next, case .verdict = next.message {
+                verdicts.append(next.message)
+                continue
+            }
+            guard let next, !next.isCut, case .start(let configurationName) = next.message else {
                 for descriptor in descriptors { closeDescriptor(descriptor) }
                 return nil
             }
@@ -66,11 +77,14 @@ package final class SupervisorLink: Sendable {
             // More than fit beside one message: a message with fewer is the last.
             if next.descriptors.count < SupervisorMessage.startBatch { break }
         }
-        guard let name, let first = descriptors.first else { return nil }
-        let file = Descriptor(owning: first)
-        guard let bytes = try? Files.contents(of: file.number) else { return nil }
+        guard let name, descriptors.count >= 2 else { return nil }
+        let file = Descriptor(owning: descriptors[0])
+        let page = Descriptor(owning: descriptors[1])
+        guard let bytes = try? Files.contents(of: file.number),
+            let health = try? HealthPage(mapping: page)
+        else { return nil }
         return Start(
             configurationName: name, text: String(decoding: bytes, as: UTF8.self),
-            listeners: Array(descriptors.dropFirst()))
+            verdicts: verdicts, health: health, listeners: Array(descriptors.dropFirst(2)))
     }
 }

@@ -264,12 +264,23 @@ final class Connection: Schedulable, @unchecked Sendable {
     func leave(on thread: ShardThread?) -> Rest {
         if life.isUnwanted { return .waiting }
         guard shard.host.handsOver else { return close(reset: false, on: thread) }
+        guard shard.host.mayOffer(self) else { return becomeIdle(on: thread) }
         try? shard.poller.remove(transport.descriptor)
         isIdle.store(false, ordering: .relaxed)
         endWork(on: thread)
         life.offered()
         offerAnswer.store(0, ordering: .relaxed)
         shard.host.offer(self)
+        return .waiting
+    }
+
+    /// Waits for another request, or for its turn to be offered.
+    func becomeIdle(on thread: ShardThread?) -> Rest {
+        if life.phase != .idle || set != nil {
+            life.becameIdle(shard.host.connectionLimits, now: CoarseClock.now)
+        }
+        endWork(on: thread)
+        isIdle.store(true, ordering: .relaxed)
         return .waiting
     }
 

@@ -16,8 +16,15 @@ final class Host: Sendable {
         let address: SocketAddress
     }
 
-    /// Gives an idle connection to a newer host, by its token and socket; false when nobody can be asked.
-    typealias Offer = @Sendable (_ token: UInt64, _ socket: Int32) -> Bool
+    /// Passes an idle connection on, with a number for the answer; false when nobody can be asked.
+    typealias Offer = @Sendable (_ id: UInt64, _ socket: Int32) -> Bool
+
+    /// Connections that are on their way to a newer host.
+    private struct Offers {
+        var offer: Offer?
+        var lastID: UInt64 = 0
+        var tokens: [UInt64: (shard: Shard, token: UInt64)] = [:]
+    }
 
     let router: Router
     let listeners: [Listener]
@@ -37,7 +44,7 @@ final class Host: Sendable {
     private let requestLimits: RequestLimits
     private let leaving = Atomic<Bool>(false)
     private let handingOver = Atomic<Bool>(false)
-    private let offer = Mutex<Offer?>(nil)
+    private let offers = Mutex(Offers())
     /// Where the supervisor sees that the host is alive.
     let health: HealthPage?
 
@@ -125,17 +132,21 @@ final class Host: Sendable {
     var isLeaving: Bool { leaving.load(ordering: .relaxed) }
     /// Whether idle connections go to a newer host.
     var handsOver: Bool { handingOver.load(ordering: .relaxed) }
+    var hasRoom: Bool { shards.contains { $0.connections.hasRoom } }
 
     /// Accepts nothing more. Idle connections are offered to a newer host, or closed when there is none.
     func leave(offering offer: Offer?) {
         for shard in shards { shard.stopListening() }
-        self.offer.withLock { $0 = offer }
+        offers.withLock { $0.offer = offer }
         handingOver.store(offer != nil, ordering: .sequentiallyConsistent)
         leaving.store(true, ordering: .sequentiallyConsistent)
         wakeIdle()
     }
 
-    /// Tells every idle connection that the host leaves.
+    /// The server stops: there is no newer host any more.
+    func stopOffering() { handingOver.store(false, ordering: .sequentiallyConsistent) }
+
+    /// Tells every idle connection that the host leaves. Called again and again while any is left.
     func wakeIdle() {
         for shard in shards {
             shard.connections.forEach {
@@ -144,17 +155,31 @@ final class Host: Sendable {
         }
     }
 
-    /// The connection has left its poller; the answer comes by `Connection.offerWasAnswered`.
+    /// Offers a connection that has left its poller; the answer comes by `Connection.offerWasAnswered`.
+    /// False: enough are on their way.
+    func mayOffer(_ connection: Connection) -> Bool {
+        offers.withLock { $0.tokens.count < HostMessage.mostHandOvers }
+    }
+
     func offer(_ connection: Connection) {
-        let offer = offer.withLock { $0 }
-        if offer?(connection.token, connection.transport.descriptor) != true {
-            connection.offerWasAnswered(accepted: false)
+        let shard = connection.shard
+        let token = connection.token
+        let (id, offer) = offers.withLock { offers in
+            offers.lastID += 1
+            offers.tokens[offers.lastID] = (shard, token)
+            return (offers.lastID, offers.offer)
+        }
+        if offer?(id, connection.transport.descriptor) != true {
+            offerWasAnswered(id, accepted: false)
         }
     }
 
-    /// The newer host has taken the connection of that token, or has not.
-    func offerWasAnswered(_ token: UInt64, accepted: Bool, shard: Int) {
-        shards[shard].connections.connection(token)?.offerWasAnswered(accepted: accepted)
+    /// A newer host has taken the connection, or has not.
+    func offerWasAnswered(_ id: UInt64, accepted: Bool) {
+        guard let (shard, token) = offers.withLock({ $0.tokens.removeValue(forKey: id) }) else {
+            return
+        }
+        shard.connections.connection(token)?.offerWasAnswered(accepted: accepted)
     }
 
     /// Takes in a connection of an older host; false when there is no room.

@@ -25,7 +25,9 @@ package final class HostProcess {
         guard let start = link.waitForStart() else { return 0 }
         do throws(HostFailure) {
             let settings = try settings(of: start, builtInExtensionFolder)
-            return try HostProcess(settings, listeners: start.listeners, link: link).run()
+            return try HostProcess(
+                settings, listeners: start.listeners, health: start.health, link: link
+            ).run()
         } catch {
             link.send(.failed(reason: error.reason))
             ErrorLog.shared.log(.error, error.reason)
@@ -37,16 +39,19 @@ package final class HostProcess {
     private static func settings(
         of start: SupervisorLink.Start, _ builtInExtensionFolder: String
     ) throws(HostFailure) -> Settings {
-        // The verdicts follow the text after a NUL, which no YAML holds.
-        let parts = start.text.split(
-            separator: "\0", maxSplits: 1, omittingEmptySubsequences: false)
         let name = start.configurationName
         let folder = name.lastIndex(of: "/").map { String(name[..<$0]) } ?? ""
         do throws(ConfigurationErrors) {
             var settings = try ConfigurationFile.load(
-                text: String(parts[0]), name: name, folder: folder.isEmpty ? "/" : folder,
+                text: start.text, name: name, folder: folder.isEmpty ? "/" : folder,
                 builtInExtensionFolder: builtInExtensionFolder)
-            if parts.count > 1 { settings.apply(verdictText: String(parts[1])) }
+            for case .verdict(let index, let path, let isInProcess, let problem) in start.verdicts {
+                let home: ExtensionVerdict.Home =
+                    if let problem { .broken(problem) } else {
+                        isInProcess ? .inProcess : .isolated
+                    }
+                settings.apply(ExtensionVerdict(home: home, path: path), toExtension: index)
+            }
             return settings
         } catch {
             throw HostFailure(reason: "\(error)")
@@ -54,7 +59,7 @@ package final class HostProcess {
     }
 
     private init(
-        _ settings: Settings, listeners: [Int32], link: SupervisorLink
+        _ settings: Settings, listeners: [Int32], health: HealthPage, link: SupervisorLink
     ) throws(HostFailure) {
         self.link = link
         log.open(path: settings.logs.error, process: "host")
@@ -66,7 +71,7 @@ package final class HostProcess {
             table = HandlerTable(settings, link: link)
             host = try Host(
                 settings: settings, listeners: listeners, router: table.router, errorLog: log,
-                accessLog: accessLog)
+                accessLog: accessLog, health: health)
             try host.start()
             try Housekeeping(host: host, pools: table.pools).start()
         } catch {
@@ -77,21 +82,18 @@ package final class HostProcess {
     private func run() -> Int32 {
         link.send(.ready)
         while let received = link.receive() {
-            handle(received.message, received.descriptors)
+            handle(received.message, received.descriptors.first)
         }
         // The supervisor is gone: nobody could start workers or stop us. Nothing outlives it.
         Exit.now(1)
     }
 
-    private func handle(_ message: SupervisorMessage, _ descriptors: [Int32]) {
+    /// Everything the supervisor says. A descriptor that should have come and did not is an error of that
+    /// message alone.
+    private func handle(_ message: SupervisorMessage, _ descriptor: Int32?) {
         switch message {
         case .worker(let index, let id, let pid, let terms):
-            let pool = table.pools[index]
-            if terms.endsByItself { pool.conduct.endsByItself() }
-            let worker = WorkerConnection(
-                id: id, pid: pid, pool: index, path: terms.path, socket: descriptors.first,
-                conduct: pool.conduct)
-            pool.granted(worker, isAsked: terms.isAsked)
+            grant(id, pid, of: table.pools[index], terms, descriptor)
         case .noWorker(let pool, let count, let reason, let seconds):
             table.pools[pool].denied(count: count, reason: reason, retryAfter: seconds)
         case .workerRestarted(let index, let id, let pid, let end):
@@ -102,29 +104,40 @@ package final class HostProcess {
             for pool in table.pools { pool.workerEnded(id) }
         case .scriptFailed, .scriptEnded:
             table.scripts.receive(message)
-        case .handOver:
-            guard let socket = descriptors.first else { return }
-            let newer = MessageSocket(Descriptor(owning: socket))
-            leave { [host] token, socket in
-                do throws(SystemError) {
-                    try newer.send([0], descriptors: [socket])
-                    host.offerWasAnswered(token, accepted: true, shard: 0)
-                    return true
-                } catch {
-                    return false
-                }
-            }
-        case .takeOver:
-            if let socket = descriptors.first {
-                takeOver(MessageSocket(Descriptor(owning: socket)))
-            }
-        case .drain: leave(offering: nil)
+        case .leave:
+            let link = link
+            leave { link.send(.handOver(id: $0), descriptors: [$1]) }
+        case .adopt(let id): adopt(id, descriptor)
+        case .handedOver(let id, let accepted): host.offerWasAnswered(id, accepted: accepted)
+        case .drain:
+            host.stopOffering()
+            leave(offering: nil)
         case .reopenLogs:
             log.reopen()
             host.accessLog?.reopen()
-        case .start:
-            for descriptor in descriptors { closeDescriptor(descriptor) }
+        case .start, .verdict:
+            if let descriptor { closeDescriptor(descriptor) }
         }
+    }
+
+    /// Without a descriptor - this process may have too many open - the worker is connected to when a
+    /// request is there.
+    private func grant(
+        _ id: UInt64, _ pid: Int32, of pool: WorkerPool, _ terms: WorkerTerms, _ socket: Int32?
+    ) {
+        if terms.endsByItself { pool.conduct.endsByItself() }
+        let worker = WorkerConnection(
+            id: id, pid: pid, pool: pool.index, path: terms.path, socket: socket,
+            conduct: pool.conduct)
+        pool.granted(worker, isAsked: terms.isAsked)
+    }
+
+    /// An idle connection of an older host. The answer goes out before its first byte is read.
+    private func adopt(_ id: UInt64, _ socket: Int32?) {
+        let isTaken = socket != nil && host.hasRoom
+        link.send(.adopted(id: id, accepted: isTaken))
+        guard let socket else { return }
+        if !isTaken || !host.adopt(socket) { closeDescriptor(socket) }
     }
 
     // MARK: Leaving
@@ -140,22 +153,6 @@ package final class HostProcess {
         } catch {
             log.log(.error, "the host cannot wait for its requests: \(error); leaving at once")
             Exit.now(1)
-        }
-    }
-
-    /// Takes the idle connections of an older host in, on a thread of its own, until that host is gone.
-    private func takeOver(_ older: MessageSocket) {
-        let host = host
-        do throws(SystemError) {
-            try Thread.start(named: "mortise takeover") {
-                while let message = try? older.receive(wait: true), !message.descriptors.isEmpty {
-                    for socket in message.descriptors where !host.adopt(socket) {
-                        closeDescriptor(socket)
-                    }
-                }
-            }
-        } catch {
-            log.log(.error, "cannot take connections over: \(error)")
         }
     }
 }

@@ -285,7 +285,7 @@ final class Shard: Sendable {
 
     /// Takes in a connection of an older host; false when there is no room.
     func adopt(_ socket: Int32) -> Bool {
-        guard !host.isLeaving, let connection = connections.take(for: self) ?? closeLongestIdle()
+        guard let connection = connections.take(for: self) ?? closeLongestIdle()
         else {
             return false
         }

@@ -66,24 +66,6 @@ enum ProcessTree {
         (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").count) ?? 0
     }
 
-    /// The inodes of the TCP sockets that listen on a port (man 5 proc, /proc/net/tcp).
-    static func listeningSockets(port: UInt16) -> Set<String> {
-        let suffix =
-            ":" + String(repeating: "0", count: 4 - String(port, radix: 16).count)
-            + String(port, radix: 16, uppercase: true)
-        var found: Set<String> = []
-        for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-            for line in (contents(table) ?? "").split(separator: "\n") {
-                let words = line.split(separator: " ")
-                guard words.count > 9, words[1].hasSuffix(suffix), words[3] == "0A" else {
-                    continue
-                }
-                found.insert("socket:[\(words[9])]")
-            }
-        }
-        return found
-    }
-
     /// The sockets among a process's descriptors, as /proc names them.
     static func sockets(of pid: Int32) -> Set<String> {
         let folder = "/proc/\(pid)/fd"

@@ -1,0 +1,91 @@
+// What hosts are told, and the connections they pass on.
+// SPDX-License-Identifier: Apache-2.0
+
+import Control
+import Platform
+
+extension SupervisorLoop {
+    // MARK: Telling
+
+    func tell(_ host: HostProcess, _ message: SupervisorMessage) {
+        send(Outbox.Letter(bytes: message.encoded()), to: host)
+    }
+
+    func tell(
+        _ host: HostProcess, _ message: SupervisorMessage, passing descriptor: consuming Descriptor
+    ) {
+        tell(host, message, passing: SharedDescriptor(descriptor))
+    }
+
+    private func tell(
+        _ host: HostProcess, _ message: SupervisorMessage, passing descriptor: SharedDescriptor
+    ) {
+        send(
+            Outbox.Letter(
+                bytes: message.encoded(), descriptors: [descriptor.descriptor.number],
+                owners: [descriptor]), to: host)
+    }
+
+    /// Sends now what there is room for, and the rest when the host has read; a host that never reads is
+    /// killed, because it would miss what it must know.
+    func send(_ letter: Outbox.Letter, to host: HostProcess) {
+        guard host.state != .killed, !host.isDeaf else { return }
+        host.outbox.append(letter)
+        flush(host.id)
+        // A host that starts gets all of its configuration; its time is limited.
+        guard host.outbox.isOverfull, host.state != .starting else { return }
+        host.complaint = "was killed because it left \(host.outbox.count) messages unread"
+        if host.id != current {
+            log.log(.error, "host \(host.process.pid) \(host.complaint!)")
+        }
+        kill(host)
+    }
+
+    func flush(_ id: UInt64) {
+        guard let host = hosts[id], host.state != .killed, !host.isDeaf else { return }
+        let socket = host.socket
+        let log = log
+        let result = host.outbox.flush(
+            { socket.trySend($0.bytes, descriptors: $0.descriptors) },
+            unsendable: { code in
+                let error = SystemError("sendmsg", code: code)
+                log.log(.error, "a message to host \(host.process.pid) cannot be sent: \(error)")
+            })
+        // Of a host that has gone its handle tells.
+        if host.isWaitingForRoom != (result == .full) {
+            host.isWaitingForRoom = result == .full
+            watch(socket.descriptor.number, isWritable: host.isWaitingForRoom)
+        }
+        if result == .exhausted { times[.flush(id)] = Instant.now.adding(seconds: 0.01) }
+    }
+
+    // MARK: Connections of leaving hosts
+
+    /// Hosts that may be given connections, the newest first.
+    var receivers: [UInt64] {
+        guard phase == .serving else { return [] }
+        return hosts.values.filter { $0.state == .serving }
+            .sorted { $0.readyNumber > $1.readyNumber }.map(\.id)
+    }
+
+    func offer(_ connection: consuming Descriptor, id: UInt64, by host: HostProcess) {
+        let offer = newNumber()
+        handedOver[offer] = SharedDescriptor(connection)
+        carryOut(handOvers.offered(offer, id: id, by: host.id, receivers: receivers))
+    }
+
+    func carryOut(_ actions: [HandOverBroker.Action]) {
+        for action in actions {
+            switch action {
+            case .adopt(let offer, let receiver):
+                guard let host = hosts[receiver], let connection = handedOver[offer] else { break }
+                tell(host, .adopt(id: offer), passing: connection)
+            case .tell(let sender, let id, let accepted):
+                if let host = hosts[sender] {
+                    tell(host, .handedOver(id: id, accepted: accepted))
+                }
+            case .close(let offer): handedOver[offer] = nil
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+// What the server needs in the file system, and finds removed: made anew.
+// SPDX-License-Identifier: Apache-2.0
+
+import Configuration
+import Platform
+
+extension SupervisorLoop {
+    static let folderPrefix = "mortise-server-"
+    /// Seconds between two looks.
+    static let placesInterval = 5.0
+
+    func checkPlaces(_ now: Instant) {
+        times[.checkPlaces] = now.adding(seconds: Self.placesInterval)
+        remakeFolder()
+        remakeListeners()
+    }
+
+    /// The workers' sockets are in it. Those that run are connected already, and go on.
+    func remakeFolder() {
+        guard !folder.isIntact else { return }
+        let old = folder.path
+        do throws(SystemError) {
+            do throws(SystemError) {
+                folder = try PrivateFolder(again: old)
+            } catch {
+                folder = try PrivateFolder(
+                    prefix: Self.folderPrefix, in: PrivateFolder.runtimeParents)
+            }
+            log.log(
+                .warning, "somebody removed the runtime folder \(old); it is now \(folder.path)")
+        } catch {
+            if shortageLines.admits(at: .now) {
+                log.log(
+                    .error,
+                    "somebody removed the runtime folder \(old), and it cannot be made anew: \(error)"
+                )
+            }
+        }
+    }
+
+    /// A Unix socket whose file is gone has to be a new one, and so has the host that listens on it.
+    private func remakeListeners() {
+        guard phase == .serving, !changeIsUnderWay else { return }
+        var isChanged = false
+        for (index, listener) in listeners.enumerated() where listener.hasVanished {
+            do throws(StartFailure) {
+                listeners[index] = try BoundListener(listener.setting)
+                isChanged = true
+                log.log(
+                    .warning, "somebody removed \(listener.description); it is made anew")
+            } catch {
+                if shortageLines.admits(at: .now) { log.log(.error, error.reason) }
+            }
+        }
+        if isChanged { replaceHost() }
+    }
+}
