@@ -77,6 +77,7 @@ final class CallSlot: Sendable {
             let code = waitForTurn(generation)
             guard code == UInt32(NO_ERROR) else { return code }
         }
+        assert(CallLife(word: life.load(ordering: .relaxed)).isOccupied, "who is here has the turn")
         let code: UInt32
         switch current {
         case .some(let current): code = body(&current.call.pointee, current.exchange)

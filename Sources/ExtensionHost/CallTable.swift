@@ -58,13 +58,13 @@ final class CallTable: Sendable {
     }
 
     /// A slot and memory for one call; nil when there are too many calls.
-    func take() -> (slot: Unmanaged<CallSlot>, call: UnsafeMutablePointer<Call>)? {
+    func acquire() -> (slot: Unmanaged<CallSlot>, call: UnsafeMutablePointer<Call>)? {
         let reserve = reserves.value?.assumingMemoryBound(to: Reserve.self) ?? makeReserve()
         guard
             let slot = reserve.pointee.resting.removeFirst(ifMoreThan: Self.rest)
-                ?? takeSurplus(ifMoreThan: Self.rest) ?? make()
+                ?? removeSurplus(ifMoreThan: Self.rest) ?? make()
                 ?? reserve.pointee.resting.removeFirst(ifMoreThan: 0)
-                ?? takeSurplus(ifMoreThan: 0)
+                ?? removeSurplus(ifMoreThan: 0)
         else { return nil }
         if let call = reserve.pointee.spare {
             reserve.pointee.spare = nil
@@ -110,7 +110,7 @@ final class CallTable: Sendable {
         return (slot, slot._withUnsafeGuaranteedRef { $0.generation })
     }
 
-    private func takeSurplus(ifMoreThan rest: Int) -> Unmanaged<CallSlot>? {
+    private func removeSurplus(ifMoreThan rest: Int) -> Unmanaged<CallSlot>? {
         surplus.withLock { $0.resting.removeFirst(ifMoreThan: rest) }
     }
 

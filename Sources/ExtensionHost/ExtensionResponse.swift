@@ -166,7 +166,7 @@ struct ExtensionResponse {
         return bytes.withUnsafeBytes { writeBody(.init(rebasing: $0[consumed...]), exchange) }
     }
 
-    /// Something that only looked like a field line is a body; a fault status line or a fault block
+    /// Something that only looked like a field line is a body; a broken status line or a broken block
     /// after a header call is an error.
     private mutating func refuseHeld(
         _ error: ResponseHeadError, _ exchange: any ExtensionExchange
@@ -212,7 +212,7 @@ struct ExtensionResponse {
             && InBand.classify(bytes.bindMemory(to: UInt8.self).span) == .head
     }
 
-    /// The head of the slot's last call is not this one's.
+    /// The head of the last call is not this one's.
     private mutating func forgetHead() {
         guard !lastHead.isEmpty else { return }
         lastHead.forget()

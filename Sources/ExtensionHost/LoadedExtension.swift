@@ -76,7 +76,7 @@ package final class LoadedExtension: Sendable {
     package func call(
         _ exchange: any ExtensionExchange, whenPending: (PendingCall) -> Void = { _ in }
     ) -> CallOutcome {
-        guard let (slot, call) = CallTable.shared.take() else {
+        guard let (slot, call) = CallTable.shared.acquire() else {
             exchange.fail(status: 503, reason: "too many extension calls at once")
             return .finished
         }

@@ -62,7 +62,7 @@ final class StdinBody {
         guard wanted > 0 else { return 0 }
         while ahead.isEmpty && current.isEmpty {
             switch state {
-            case .arriving: takeStep(waits: true)
+            case .arriving: advance(waits: true)
             case .complete: return length < 0 ? 0 : -1
             case .aborted, .lost: return -1
             }
@@ -93,7 +93,7 @@ final class StdinBody {
     var isWaitedFor: Bool {
         // What ends the body may still stand before an FCGI_ABORT_REQUEST.
         while isArriving, ahead.isEmpty, current.isEmpty, length >= 0, given >= length {
-            guard takeStep(waits: false) else { break }
+            guard advance(waits: false) else { break }
         }
         return !isAborted && !connection.isPeerGone(id: id, streamIsRead: state == .complete)
     }
@@ -108,7 +108,7 @@ final class StdinBody {
     /// Reads all that is still coming.
     func readAway() {
         drop()
-        while isArriving { takeStep(waits: true) }
+        while isArriving { advance(waits: true) }
     }
 
     // MARK: While the answer cannot be sent
@@ -122,7 +122,7 @@ final class StdinBody {
         repeat {
             if !isUnwanted { ahead.append(contentsOf: current) }
             current = .init(start: nil, count: 0)
-        } while mayReadAhead && takeStep(waits: false)
+        } while mayReadAhead && advance(waits: false)
     }
 
     private func forget() {
@@ -138,7 +138,7 @@ final class StdinBody {
 
     /// One step of the record stream; false when it would have to be waited for.
     @discardableResult
-    private func takeStep(waits: Bool) -> Bool {
+    private func advance(waits: Bool) -> Bool {
         guard let step = connection.next(waits: waits) else {
             state = .lost
             return true
