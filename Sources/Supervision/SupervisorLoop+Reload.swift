@@ -21,6 +21,8 @@ struct Reload {
     var plan: ReloadPlan
     var listeners: [BoundListener]
     var pools: [PoolProcesses]
+    /// What is in force then, for the log.
+    var what = "the new configuration"
 }
 
 extension SupervisorLoop {
@@ -131,6 +133,7 @@ extension SupervisorLoop {
     func replaceHost() {
         do throws(ConfigurationFailure) {
             try prepare(text, settings)
+            reload?.what = "the same configuration with new listeners"
         } catch {
             for line in error.lines { log.log(.error, line) }
         }
@@ -201,7 +204,7 @@ extension SupervisorLoop {
             tell(old, .leave)
         }
         retire(retired)
-        log.log(.notice, "the new configuration is in force (host \(host.process.pid))")
+        log.log(.notice, "\(reload.what) is in force (host \(host.process.pid))")
         if reloadIsWanted { beginReload() }
     }
 
@@ -223,7 +226,8 @@ extension SupervisorLoop {
         retire(started.map { reload.pools[$0] })
     }
 
-    private func retire(_ pools: [PoolProcesses]) {
+    /// No minimum is kept, and workers that nobody waits for are not started any more.
+    func retire(_ pools: [PoolProcesses]) {
         for pool in pools { apply(.retired, to: pool) }
         let keys = Set(pools.map(\.key))
         cancelWorkerStarts { keys.contains($0) }

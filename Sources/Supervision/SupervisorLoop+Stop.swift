@@ -13,7 +13,6 @@ extension SupervisorLoop {
         phase = .draining
         times[.stopAtOnce] = Instant.now.adding(seconds: settings.timeouts.drain)
         cancelChange()
-        cancelWorkerStarts { _ in true }
         // With the hosts' copies gone too, new connections are refused at once instead of forgotten.
         for listener in listeners { listener.removeFile() }
         listeners = []
@@ -24,7 +23,7 @@ extension SupervisorLoop {
             case .killed: break
             }
         }
-        for pool in Array(livingPools.values) { apply(.retired, to: pool) }
+        retireAll()
         if hosts.isEmpty { endWorkers() }
     }
 
@@ -33,9 +32,8 @@ extension SupervisorLoop {
         cancelChange()
         for host in hosts.values { kill(host) }
         phase = .ending
-        cancelWorkerStarts { _ in true }
-        for pool in Array(livingPools.values) {
-            apply(.retired, to: pool)
+        retireAll()
+        for pool in livingPools.values {
             for worker in pool.workers.values { worker.process.signalGroup(.kill) }
         }
     }
@@ -43,8 +41,10 @@ extension SupervisorLoop {
     /// No host is left that could hold a worker: the ledgers end them, gently at first.
     func endWorkers() {
         phase = .ending
-        for pool in Array(livingPools.values) { apply(.retired, to: pool) }
+        retireAll()
     }
+
+    private func retireAll() { retire(Array(livingPools.values)) }
 
     private func cancelChange() {
         reloadIsWanted = false

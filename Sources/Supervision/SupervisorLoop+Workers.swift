@@ -1,4 +1,4 @@
-// How many workers of all pools may start at a time, and when pools have something to do.
+// Workers of all pools: started at a bearable rate, and asked after when something is due.
 // SPDX-License-Identifier: Apache-2.0
 
 import Platform
@@ -7,9 +7,8 @@ extension SupervisorLoop {
     /// Starts a worker now, or answers the ledger later: nil.
     func startWorker(of pool: PoolProcesses) -> PoolLedger.Event? {
         let now = Instant.now
-        guard waitingStarts.isEmpty, workerStarts.take(now: now) else {
-            waitingStarts.append(pool.key)
-            times[.startWorkers] = workerStarts.next(now: now)
+        guard workerStarts.admits(pool.key, now: now) else {
+            times[.startWorkers] = workerStarts.deadline(now: now)
             return nil
         }
         remakeFolder()
@@ -18,18 +17,17 @@ extension SupervisorLoop {
 
     func startWaitingWorkers(_ now: Instant) {
         remakeFolder()
-        while let key = waitingStarts.first, workerStarts.take(now: now) {
-            waitingStarts.removeFirst()
+        while let key = workerStarts.next(now: now) {
             if let pool = livingPools[key] { apply(spawn(pool), to: pool) }
         }
-        if !waitingStarts.isEmpty { times[.startWorkers] = workerStarts.next(now: now) }
+        times[.startWorkers] = workerStarts.deadline(now: now)
     }
 
     /// Those who still want one will ask again.
     func cancelWorkerStarts(where isCancelled: (UInt64) -> Bool) {
-        let cancelled = waitingStarts.filter(isCancelled)
-        waitingStarts.removeAll(where: isCancelled)
-        for pool in cancelled.compactMap({ livingPools[$0] }) { apply(.spawnCancelled, to: pool) }
+        for key in workerStarts.cancel(where: isCancelled) {
+            if let pool = livingPools[key] { apply(.spawnCancelled, to: pool) }
+        }
     }
 
     /// After everything that has happened to the pool.

@@ -57,10 +57,7 @@ final class SupervisorLoop {
     var pools: [PoolProcesses] = []
     /// All that have processes, those of older configurations too.
     var livingPools: [UInt64: PoolProcesses] = [:]
-    /// Of all pools together: a machine that starts everything at once answers nobody meanwhile.
-    var workerStarts = StartRate(perSecond: 50, burst: 50)
-    /// Pools whose workers wait for `workerStarts`, one entry for each.
-    var waitingStarts: [UInt64] = []
+    var workerStarts = StartQueue(perSecond: 50, burst: 50)
 
     // The processes. See SupervisorLoop+Hosts.swift.
     var hosts: [UInt64: HostProcess] = [:]

@@ -49,6 +49,24 @@ struct DueTimesTests {
     }
 }
 
+struct StartQueueTests {
+    @Test func workersOfAllPoolsWaitTheirTurnInTheOrderTheyCame() {
+        var queue = StartQueue(perSecond: 50, burst: 2)
+        let start = Instant(nanoseconds: 0)
+        #expect((1...4).map { queue.admits($0, now: start) } == [true, true, false, false])
+        #expect(queue.next(now: start) == nil)
+        let due = queue.deadline(now: start)
+        #expect(queue.next(now: due) == 3)
+        // Nobody overtakes one that waits.
+        let later = due.adding(seconds: 1)
+        #expect(queue.admits(5, now: later) == false)
+        #expect(queue.cancel { $0 == 4 } == [4])
+        #expect(queue.next(now: later) == 5)
+        #expect(queue.next(now: later) == nil)
+        #expect(queue.deadline(now: later) == .never)
+    }
+}
+
 struct StartRateTests {
     @Test func afterItsBurstItGivesSoManyASecondHoweverOftenItIsAsked() {
         var rate = StartRate(perSecond: 50, burst: 50)
