@@ -169,13 +169,18 @@ extension SupervisorLoop {
         _ id: UInt64, _ pool: PoolProcesses, to hostID: UInt64, isAsked: Bool
     ) {
         guard let worker = pool.workers[id], let host = hosts[hostID],
-            let index = host.index(of: pool), let connection = worker.connection.take()
+            let index = host.index(of: pool)
         else { return }
+        let connection =
+            switch worker.connection {
+            case .some(let descriptor): [descriptor.number]
+            case nil: [Int32]()
+            }
         let terms = WorkerTerms(
             path: worker.path, isAsked: isAsked, endsByItself: pool.ledger.endsByItself)
         tell(
             host, .worker(pool: index, id: id, pid: worker.process.pid, terms),
-            descriptors: [connection.number])
+            descriptors: connection)
     }
 
     /// Closes the sockets of workers that the ledger no longer knows.

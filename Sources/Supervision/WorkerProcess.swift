@@ -13,7 +13,8 @@ final class WorkerProcess {
     private(set) var process: ChildProcess
     /// The read end of its standard output and error; -1 when it is closed.
     private(set) var outputPipe: Int32
-    /// Made for the next host that gets this worker.
+    /// Made for the next host that gets this worker; kept beside that host's copy, so that one which it
+    /// did not use can go to another.
     var connection: Descriptor?
     var output = WorkerOutput()
 

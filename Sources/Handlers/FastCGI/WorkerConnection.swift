@@ -1,6 +1,7 @@
 // The host's one connection to one worker process.
 // SPDX-License-Identifier: Apache-2.0
 
+package import Control
 import Exchange
 import Platform
 
@@ -100,6 +101,18 @@ package final class WorkerConnection: @unchecked Sendable {
         Socket.shutdownBoth(socket)
         closeDescriptor(socket)
         socket = -1
+    }
+
+    /// The worker leaves this host; what the supervisor is to be told. A connection that has carried no
+    /// request stays open for the next host, which gets it from the supervisor.
+    package func letGo(_ reason: ReleaseReason) -> ReleaseReason {
+        guard reason == .idle, isConnected, requestsOnConnection == 0 else {
+            disconnect()
+            return reason
+        }
+        closeDescriptor(socket)
+        socket = -1
+        return .untouched
     }
 
     /// Whether the open connection may carry one more request; see `ProgramConduct`.
