@@ -53,7 +53,7 @@ extension SupervisorLoop {
             }
         case .terminate(let id):
             pool.workers[id]?.process.signal(.terminate)
-            // php-cgi takes no notice of the signal while it reads: only the end of the connection ends it.
+            // php-cgi ignores the signal while it reads: only the end of the connection ends it.
             pool.workers[id]?.connection = nil
         case .kill(let id): pool.workers[id]?.process.signalGroup(.kill)
         case .tellEnded(let id, let end, let host):

@@ -7,7 +7,8 @@ import Platform
 
 /// A worker process as the host knows it: who it is, the socket to it, and the memory its relays reuse.
 package final class WorkerConnection: @unchecked Sendable {
-    // because it has one user at a time: the pool while it is idle, then the thread that relays.
+    // because it has one user at a time: the pool while it is idle, then the thread that relays. So all
+    // that changes in it is [runner], but for `conduct`, which is [any].
 
     /// Milliseconds after which a blocking call returns, so that deadlines and the client are seen to.
     static let waitSlice = 100
