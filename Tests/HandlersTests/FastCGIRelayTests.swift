@@ -384,7 +384,8 @@ private func ask(
     }
 
     @Test func standardErrorIsNoSignOfProgress() throws {
-        let client = try Client(get)
+        let folder = try TemporaryFolder()
+        let client = try Client(get, log: "\(folder.path)/log")
         let worker = try FakeWorker()
         let background = Background {
             let asked = worker.read()
@@ -393,10 +394,11 @@ private func ask(
             }
             return true
         }
-        let end = relay(silence: 0.3, total: 1000).run(client.exchange, on: worker.connection)
+        let end = relay(silence: 0.3, total: 10).run(client.exchange, on: worker.connection)
         #expect(end.fate == .broken)
         worker.connection.disconnect()
         #expect(client.response().status == 504 && background.value)
+        #expect(try folder.read("log").contains("the worker was silent for 0.3 s"))
     }
 
     @Test(arguments: [false, true]) func leavingIsSeenWhileTheWorkerTalks(isWorker: Bool) throws {
