@@ -9,7 +9,7 @@ package enum HostMessage: Sendable, Equatable {
     case failed(reason: String)
     /// One more worker of the pool, please (index into `Settings.pools`).
     case wantWorker(pool: Int)
-    /// The host has closed its connection to the worker.
+    /// The host has closed its connection to the worker, or its copy of one that it has not used.
     case releaseWorker(id: UInt64, reason: ReleaseReason)
     /// Start a CGI script. Descriptors: standard input, standard output, standard error.
     ///
@@ -46,6 +46,9 @@ package enum ReleaseReason: UInt8, Sendable, Equatable, CaseIterable {
     case served
     /// Idle for longer than idle-timeout: end it.
     case surplus
+    /// Like `idle`; the host has sent nothing over the connection it was given, and has not ended it: the
+    /// next host may get that connection. (Some programs fall over one that ends without a request.)
+    case untouched
     /// Broke the protocol, overstayed a deadline, or has a request nobody waits for: kill it.
     case broken
 }

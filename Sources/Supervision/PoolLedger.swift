@@ -10,6 +10,8 @@ import Platform
 ///                  ▲  │ too late                            │
 ///                  │  └──────► killed                       ├─ released served, surplus ─► ending ─► killed
 ///                  │                                        ├─ released broken ─► killed
+///                  │                      ▲                 ├─ released untouched ──┐
+///                  │                      └─────────────────│───────────────────────┘
 ///                  └─────────────── reconnect ◄─────────────└─ released idle, or its host died
 ///
 /// A worker is connecting until it has accepted the connection that was made for it: before that it may
@@ -211,7 +213,8 @@ struct PoolLedger: Sendable {
         guard workers[id]?.successor == nil else { return workers[id] = nil }
         switch reason {
         case .idle where !isRetired || !wants.isEmpty: regain(id, now, &actions)
-        case .idle, .served, .surplus: terminate(id, now, &actions)
+        case .untouched where !isRetired || !wants.isEmpty: workers[id]?.state = .spare
+        case .idle, .untouched, .served, .surplus: terminate(id, now, &actions)
         case .broken: kill(id, &actions)
         }
     }

@@ -55,7 +55,7 @@ extension SupervisorLoop {
             }
         case .terminate(let id):
             pool.workers[id]?.process.signal(.terminate)
-            // php-cgi takes no notice of the signal while it reads: only the end of the connection ends it.
+            // php-cgi ignores the signal while it reads: only the end of the connection ends it.
             pool.workers[id]?.connection = nil
         case .kill(let id): pool.workers[id]?.process.signalGroup(.kill)
         case .tellEnded(let id, let end, let host):
@@ -171,13 +171,19 @@ extension SupervisorLoop {
         _ id: UInt64, _ pool: PoolProcesses, to hostID: UInt64, isAsked: Bool
     ) {
         guard let worker = pool.workers[id], let host = hosts[hostID],
-            let index = host.index(of: pool), let connection = worker.connection.take()
+            let index = host.index(of: pool)
         else { return }
         let terms = WorkerTerms(
             path: worker.path, isAsked: isAsked, endsByItself: pool.ledger.endsByItself)
-        tell(
-            host, .worker(pool: index, id: id, pid: worker.process.pid, terms),
-            passing: connection)
+        let message = SupervisorMessage.worker(
+            pool: index, id: id, pid: worker.process.pid, terms)
+        // A copy travels: the connection goes to the next host if this one does not use it. Without one
+        // the host connects by itself.
+        if let copy = worker.copyOfConnection() {
+            tell(host, message, passing: copy)
+        } else {
+            tell(host, message)
+        }
     }
 
     /// Closes the sockets of workers that the ledger no longer knows.

@@ -13,7 +13,8 @@ final class WorkerProcess {
     private(set) var process: ChildProcess
     /// The read end of its standard output and error; -1 when it is closed.
     private(set) var outputPipe: Int32
-    /// Made for the next host that gets this worker.
+    /// Made for the next host that gets this worker; kept beside that host's copy, so that one which it
+    /// did not use can go to another.
     var connection: Descriptor?
     var output = WorkerOutput()
 
@@ -42,6 +43,14 @@ final class WorkerProcess {
     func connect() throws(SystemError) {
         connection = nil
         connection = try Socket.connect(.unix(path), milliseconds: 10)
+    }
+
+    /// The connection under another descriptor; nil when there is none, or no descriptor is left.
+    func copyOfConnection() -> Descriptor? {
+        switch connection {
+        case .some(let descriptor): try? descriptor.duplicate()
+        case nil: nil
+        }
     }
 
     /// No connection waits: the worker has taken what was made for it.

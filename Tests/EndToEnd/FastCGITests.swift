@@ -20,7 +20,7 @@ private let site = """
         queue: { length: 2, timeout: 2 }
       closing:
         command: [PACKAGE/Tests/Misbehaving/closingfcgi]
-        processes: { min: 1, max: 2 }
+        processes: 2
       ending:
         command: [PACKAGE/Tests/Misbehaving/closingfcgi, "20"]
         processes: 2
@@ -138,6 +138,9 @@ extension EndToEndTests {
                         return nil
                     }))
             #expect(load.wait().answered == [200: 400])
+            // A host that has not used a connection leaves it to the next one.
+            for _ in 0..<3 { try server.reload() }
+            #expect(try server.get("/closing").status == 200)
             #expect(pids.current.count <= 2)
             #expect(try complaints(about: "closing").isEmpty)
         }
@@ -159,9 +162,22 @@ extension EndToEndTests {
 
         @Test func aClientThatHasSentAllItWantsGetsItsAnswerFromAPool() throws {
             let client = try SharedServer.current.client()
-            try client.send("GET /evil?good HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            try client.send("GET /evil?late HTTP/1.1\r\nHost: localhost\r\n\r\n")
             shutdown(client.descriptor, Int32(SHUT_WR))
             #expect(try client.response().text == "good\n")
+        }
+
+        @Test(arguments: ["error-drip", "error-flood"])
+        func aProgramThatSaysNothingButErrorsIsAnswered504(_ what: String) throws {
+            #expect(try SharedServer.current.get("/evil?\(what)").status == 504)
+            try expectTheNextOneWorks()
+        }
+
+        @Test func anAnswerThatTakesLongerThanItsTotalIsCut() throws {
+            let client = try SharedServer.current.client()
+            try client.send("GET /evil?drip HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            #expect(throws: ClientError.truncated) { try client.response() }
+            try expectTheNextOneWorks()
         }
 
         @Test func aSilentProgramIsAnswered504AndReplaced() throws {

@@ -170,6 +170,8 @@ extension EndToEndTests {
 
         /// php-cgi closes a connection that stays silent for five seconds after it was accepted.
         @Test func aProcessThatClosedItsSilentConnectionAnswersAndIsKept() throws {
+            // Nothing asks PHP while the server starts.
+            let files = files.merging(["www/index.html": "index"]) { $1 }
             try withServer(twoProcesses(), files: files) { server in
                 let started = eventually { server.children(running: "php-cgi").count == 2 }
                 #expect(started)

@@ -365,16 +365,17 @@ private func ask(
             }
             return sent
         }
-        let end = relay(total: 1).run(client.exchange, on: worker.connection)
+        let end = relay(total: 3).run(client.exchange, on: worker.connection)
         #expect(end == RelayEnd(outcome: .answered, fate: .broken))
         worker.connection.disconnect()
         // More than 4 MiB of errors are read slowly: the worker waits, and costs no processor.
-        if kind == .stderr { #expect(background.value < 32 << 20) }
+        if kind == .stderr { #expect(background.value < 12 << 20) }
         #expect(client.response().isCut)
     }
 
     @Test func standardErrorIsNoSignOfProgress() throws {
-        let client = try Client(get)
+        let folder = try TemporaryFolder()
+        let client = try Client(get, log: "\(folder.path)/log")
         let worker = try FakeWorker()
         let background = Background {
             let asked = worker.read()
@@ -383,10 +384,11 @@ private func ask(
             }
             return true
         }
-        let end = relay(silence: 0.3).run(client.exchange, on: worker.connection)
+        let end = relay(silence: 0.3, total: 10).run(client.exchange, on: worker.connection)
         #expect(end.fate == .broken)
         worker.connection.disconnect()
         #expect(client.response().status == 504 && background.value)
+        #expect(try folder.read("log").contains("the worker was silent for 0.3 s"))
     }
 
     @Test(arguments: [false, true]) func leavingIsSeenWhileTheWorkerTalks(isWorker: Bool) throws {

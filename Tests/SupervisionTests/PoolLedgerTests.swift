@@ -82,6 +82,15 @@ struct PoolLedgerTests {
         #expect(pool(.released(1, by: 10, .broken)) == [])
     }
 
+    @Test func workerThatItsHostDidNotUseGoesToTheNextOneAsItIs() {
+        var pool = Pool(minimum: 1, maximum: 1)
+        pool.serve(host: 10, workers: 1)
+        _ = pool(.hostServes(20))
+        #expect(pool(.released(1, by: 10, .untouched)) == [.grant(1, to: 20, isAsked: false)])
+        _ = pool(.retired)
+        #expect(pool(.released(1, by: 20, .untouched)) == [.terminate(1)])
+    }
+
     @Test func workerOfADeadHostIsKeptWhenItIsIdleAndReplacedWhenItIsBusy() {
         var pool = Pool(minimum: 2, maximum: 2)
         pool.serve(host: 10, workers: 1, 2)

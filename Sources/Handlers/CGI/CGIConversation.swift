@@ -23,7 +23,7 @@ struct CGIConversation {
     private let isNonParsed: Bool
     private let handler: CGIHandler
     private var deadline: Instant
-    /// The exact time of the last look at the clock.
+    /// When the clock was last read, exactly.
     private var now: Instant
     private var nextClientCheck: Instant
     /// Standard error is not read before then: whoever writes a lot of it waits in his pipe.

@@ -19,7 +19,7 @@ package final class CGIHandler: Sendable {
     private let errorPipes = ErrorPipes()
     let failures = FailureLines()
     /// What the scripts' standard error may add to the log.
-    let errorLines = LineLimit(burst: 200, perSecond: 20)
+    let errorLines = LineLimit(burst: 200, perSecond: 10)
 
     package init(_ settings: Settings.CGI, starter: any ScriptStarter) {
         self.settings = settings

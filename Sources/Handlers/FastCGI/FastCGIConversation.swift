@@ -31,7 +31,7 @@ struct FastCGIConversation {
     private var fate = WorkerFate.reusable
     private var noise = 0
 
-    /// The exact time of the last look at the clock.
+    /// When the clock was last read, exactly.
     private var now: Instant
     private var requestDeadline: Instant
     /// When the worker last took a part of the request or gave a part of the answer. Its standard error

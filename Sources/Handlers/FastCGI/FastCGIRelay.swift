@@ -49,7 +49,7 @@ package final class FastCGIRelay: Sendable {
     let grace = 1.0
     let failures = FailureLines()
     /// What the workers' standard error may add to the log.
-    let errorLines = LineLimit(burst: 200, perSecond: 20)
+    let errorLines = LineLimit(burst: 200, perSecond: 10)
 
     package init(pool: Settings.Pool, isWorker: Bool) {
         poolName = pool.name

@@ -40,7 +40,7 @@ struct HeadCollector: Sendable {
         let collected = bytes.count
         let room = max(0, ResponseHead.largestHead + 1 - collected)
         bytes.append(next.extracting(first: min(next.count, room)))
-        // Looks only where nobody has looked: the work stays proportional to the bytes.
+        // Each byte is searched once: the work stays proportional to the bytes.
         let length = ResponseHead.length(in: bytes.span, from: collected)
         if length == nil, bytes.count <= ResponseHead.largestHead { return nil }
         guard let consumed = try head.parse(bytes.span, rules) else { return nil }

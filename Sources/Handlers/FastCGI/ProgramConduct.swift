@@ -21,8 +21,9 @@ package final class ProgramConduct: Sendable {
     /// Seconds after its first answers in which a program is watched for closing the connection.
     static let trial = 0.1
 
+    /// [any]
     private let current = Atomic<UInt8>(Kind.unknown.rawValue)
-    /// Processes that have taken the place of others, by the worker's number.
+    /// [any] Processes that have taken the place of others, by the worker's number.
     private let successors = Mutex<[UInt64: Int32]>([:])
 
     package init() {}

@@ -1,12 +1,14 @@
 // The host's one connection to one worker process.
 // SPDX-License-Identifier: Apache-2.0
 
+package import Control
 import Exchange
 import Platform
 
 /// A worker process as the host knows it: who it is, the socket to it, and the memory its relays reuse.
 package final class WorkerConnection: @unchecked Sendable {
-    // because it has one user at a time: the pool while it is idle, then the thread that relays.
+    // because it has one user at a time: the pool while it is idle, then the thread that relays. So all
+    // that changes in it is [runner], but for `conduct`, which is [any].
 
     /// Milliseconds after which a blocking call returns, so that deadlines and the client are seen to.
     static let waitSlice = 100
@@ -100,6 +102,18 @@ package final class WorkerConnection: @unchecked Sendable {
         Socket.shutdownBoth(socket)
         closeDescriptor(socket)
         socket = -1
+    }
+
+    /// The worker leaves this host; what the supervisor is to be told. A connection that has carried no
+    /// request stays open for the next host, which gets it from the supervisor.
+    package func letGo(_ reason: ReleaseReason) -> ReleaseReason {
+        guard reason == .idle, isConnected, requestsOnConnection == 0 else {
+            disconnect()
+            return reason
+        }
+        closeDescriptor(socket)
+        socket = -1
+        return .untouched
     }
 
     /// Whether the open connection may carry one more request; see `ProgramConduct`.

@@ -192,7 +192,7 @@ package final class WorkerPool: Sendable {
 
     /// The connection ends now, whoever still holds the object: the worker may accept its next one.
     private func letGo(_ worker: WorkerConnection, _ reason: ReleaseReason) {
-        worker.disconnect()
-        supply.send(.releaseWorker(id: worker.id, reason: reason), descriptors: [])
+        supply.send(
+            .releaseWorker(id: worker.id, reason: worker.letGo(reason)), descriptors: [])
     }
 }

@@ -40,11 +40,10 @@ struct ErrorLines: Sendable {
         }
         while let last = line.last, last == 0x0d || last == 0x20 { line.removeLast() }
         guard !line.isEmpty, let omitted = limit.admit(at: now) else { return }
-        if omitted > 0 {
-            var text = "\(omitted) lines of standard error were not logged"
-            text.withUTF8 { log($0) }
-        }
         if dropped > 0 { line.append(contentsOf: " [and \(dropped) bytes more]".utf8) }
+        if omitted > 0 {
+            line.append(contentsOf: " [after \(omitted) lines that were not logged]".utf8)
+        }
         line.withUnsafeBufferPointer { log($0) }
     }
 }
