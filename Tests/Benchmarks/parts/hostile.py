@@ -30,6 +30,12 @@ WORKERS = {"isolated": "worker", "php": "php-cgi"}
 # Each worker may have its connection to the host by then, and had none before; a log may be open.
 MORE_DESCRIPTORS = len(WORKERS) * comparisons.PROCESSES + 2
 
+# Kills and reloads have their lines; what repeats itself a thousand times has not.
+LINES_A_SECOND = 100
+
+# Fewer requests than a fiftieth of the quiet ones: the server stood, whatever is allowed a single one.
+STANDING = 50
+
 # A killed process is gone a little after the signal, and its clients learn of it a little later.
 PATIENCE = 2.0
 
@@ -210,6 +216,7 @@ class Phase:
     """The well-behaved clients for some time, and what came of it."""
 
     def __init__(self, server, seconds, during=lambda end: None):
+        self.seconds = seconds
         self.clients = [Client(server.port, kind) for kind in PATHS]
         for client in self.clients:
             client.start()
@@ -221,8 +228,14 @@ class Phase:
         for client in self.clients:
             client.join(30)
 
+    def took(self, kind):
+        return next(client for client in self.clients if client.kind == kind).took
+
+    def per_second(self, kind):
+        return len(self.took(kind)) / self.seconds
+
     def percentiles(self, kind):
-        took = sorted(next(client for client in self.clients if client.kind == kind).took)
+        took = sorted(self.took(kind))
         return (statistics.median(took), took[min(len(took) - 1, len(took) * 99 // 100)]) if took else (0, 0)
 
 
@@ -304,6 +317,8 @@ def run(site, products, seconds, tell, holds_latency):
     finally:
         server.stop()
     report(tell, quiet, loud, hostility, holds_latency)
+    lines = (server.folder / "log").read_bytes().count(b"\n")
+    tell("log", lines <= LINES_A_SECOND * seconds, f"{lines:,} lines")
     tell_whether_all_is_back(tell, before, after, again)
 
 
@@ -322,11 +337,13 @@ def report(tell, quiet, loud, hostility, holds_latency):
         own = [failure for failure in left if failure.client == client.kind]
         (p50, p99), (old_p50, old_p99) = loud.percentiles(client.kind), quiet.percentiles(client.kind)
         slow = p99 >= 10 * old_p99
-        tell(client.kind, not own and bool(client.took) and not (slow and holds_latency),
+        stood = loud.per_second(client.kind) * STANDING < quiet.per_second(client.kind)
+        tell(client.kind, not own and not stood and not (slow and holds_latency),
              f"{client.asked:,} requests, {len(client.failures)} failed, of them {len(client.failures) - len(own)} in what "
              f"was killed, and without that: {account(own)}; {client.closed_idle} times an idle connection ended; "
              f"p50 {old_p50 * 1000:.1f} ms quiet, {p50 * 1000:.1f} hostile, p99 {old_p99 * 1000:.1f}, {p99 * 1000:.1f}"
-             f"{' (10 times or more)' if slow else ''}")
+             f"{' (10 times or more)' if slow else ''}; {quiet.per_second(client.kind):.1f} requests/s quiet, "
+             f"{loud.per_second(client.kind):.1f} hostile{' (it stood)' if stood else ''}")
     halves = [failure for failure in left if failure.client.startswith("half")]
     tell("half-closing", not halves and hostility.counts.get("half-closing", 0) > 0,
          f"{hostility.counts.get('half-closing', 0):,} requests, {len(hostility.failures)} failed, of them "
