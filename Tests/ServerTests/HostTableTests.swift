@@ -38,7 +38,7 @@ import Testing
         #expect(site("x", [[]]) == 0)
     }
 
-    @Test func anyTableFindsWhatAskingEachSiteFinds() {
+    @Test func anyTableFindsWhatAskingEachSiteFinds() throws {
         var random = Numbers(seed: 5)
         for _ in 0..<300 {
             let sites = (0..<1 + random.below(12)).map { _ in
@@ -46,7 +46,7 @@ import Testing
             }
             for _ in 0..<40 {
                 let host = Self.host(&random)
-                #expect(site(host, sites) == Self.asked(host, sites), "\(host) in \(sites)")
+                try #require(site(host, sites) == Self.asked(host, sites), "\(host) in \(sites)")
             }
         }
     }

@@ -84,7 +84,8 @@ struct ByteTable: Sendable {
         }
         while index < text.count {
             let byte = text[unchecked: index]
-            guard (ignoringCase ? lowercased(byte) : byte) == expected[unchecked: index] else {
+            let other = expected[unchecked: index]
+            guard byte == other || (ignoringCase && lowercased(byte) == other) else {
                 return false
             }
             index &+= 1

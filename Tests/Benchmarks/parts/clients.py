@@ -141,3 +141,36 @@ class Load:
         kinds = [f"{count:,} × {status}" for status, count in sorted(self.answered.items())]
         kinds += [f"{count:,} {kind}" for kind, count in sorted(self.failed.items())]
         return ", ".join(kinds) or "nothing"
+
+
+def whole(received):
+    """Status, body, and whether the connection ends with it, of an answer that has arrived; None: not all of it has."""
+    head, found, rest = bytes(received).partition(b"\r\n\r\n")
+    if not found:
+        return None
+    fields = head.lower()
+    closes = b"\r\nconnection: close" in fields
+    status = int(head[9:12]) if head[9:12].isdigit() else 0
+    if b"\r\ntransfer-encoding: chunked" in fields:
+        body = unchunked(rest)
+        return None if body is None else (status, body, closes)
+    at = fields.find(b"\r\ncontent-length:")
+    if at < 0:
+        return (status, b"", True)
+    length = int(fields[at + 17:].split(b"\r\n", 1)[0])
+    return (status, rest[:length], closes) if len(rest) >= length else None
+
+
+def unchunked(rest):
+    """The body in chunks that have all arrived; None: they have not."""
+    body = b""
+    while True:
+        size, found, rest = rest.partition(b"\r\n")
+        if not found:
+            return None
+        length = int(size, 16)
+        if len(rest) < length + 2:
+            return None
+        body, rest = body + rest[:length], rest[length + 2:]
+        if length == 0:
+            return body

@@ -17,6 +17,7 @@ SERVER_CPU, LOAD_CPU = "0", "1"
 
 PEERS = {
     "nginx": "nginx-light", "lighttpd": "lighttpd", "wrk": "wrk", "php-cgi": "php-cgi", "gcc": "gcc",
+    "valgrind": "valgrind",
 }
 
 
@@ -24,10 +25,10 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def install_peers():
+def install_peers(programs=tuple(PEERS)):
     """Installs what is missing, and stops the services Debian starts with it."""
-    missing = [package for program, package in PEERS.items() if not shutil.which(program)]
-    if not pathlib.Path("/usr/include/fcgiapp.h").exists():
+    missing = [PEERS[program] for program in programs if not shutil.which(program)]
+    if "nginx" in programs and not pathlib.Path("/usr/include/fcgiapp.h").exists():
         missing.append("libfcgi-dev")
     if not missing:
         return

@@ -18,6 +18,8 @@ HELLO = b"Hello, world\n"
 class Server:
     """A server with its processes, all on the server's processor."""
 
+    processors = machine.SERVER_CPU  # None: all of them
+
     def __init__(self, name, folder):
         self.name = name
         self.folder = pathlib.Path(folder) / name.replace(" ", "-").replace("/", "-")
@@ -27,7 +29,8 @@ class Server:
 
     def start(self, command, **options):
         log = open(self.folder / "log", "ab")
-        pinned = ["taskset", "-c", machine.SERVER_CPU] + [str(word) for word in command]
+        pin = ["taskset", "-c", self.processors] if self.processors is not None else []
+        pinned = pin + [str(word) for word in command]
         options.setdefault("stdin", subprocess.DEVNULL)
         process = subprocess.Popen(pinned, stdout=log, stderr=log, start_new_session=True, **options)
         log.close()
@@ -82,28 +85,41 @@ class Server:
                     os.kill(pid, signal.SIGKILL)
 
 
-class Mortise(Server):
-    """Mortise with every kind of answer the comparisons need."""
+def lines(indentation, texts):
+    return "".join(" " * indentation + text + "\n" for text in texts)
 
-    def __init__(self, folder, products, root, processes=4, environment=None, top=""):
-        super().__init__("mortise", folder)
-        self.supervisor_ended = False
+
+class Mortise(Server):
+    """Mortise with every kind of answer the comparisons need, and with many of what may be many."""
+
+    def __init__(self, folder, products, root, processes=4, environment=None, top="", name="mortise", access="none",
+                 handlers=(), extensions=(), mappings=0, sites=0, pools=0, processors=machine.SERVER_CPU):
+        super().__init__(name, folder)
+        self.processors = processors
+        more_pools = [f"other-{number}: {{ command: [php-cgi], processes: {{ min: 0, max: 1 }} }}"
+                      for number in range(pools)]
+        more_handlers = [f"- {{ path: /other-{number}/more, extension: hello }}" for number in range(mappings)]
+        more_handlers += [f"- {{ path: /pool-{number}, pool: other-{number} }}" for number in range(pools)]
+        more_sites = [f"- {{ name: other-{number}, hosts: [other-{number}.example.test], "
+                      "handlers: [{ path: /, redirect: /elsewhere }] }" for number in range(sites)]
+        # What is asked for stands last, where a search from the start comes last.
         (self.folder / "site.yaml").write_text(f"""\
 listen: [127.0.0.1:{self.port}]
-logs: {{ access: none }}
+logs: {{ access: "{access}" }}
 {top}
 extension-directories: ["{products}"]
 extensions:
   hello:    {{ library: hello, thread-safe: true }}
   isolated: {{ library: hello, thread-safe: false, pool: {{ processes: {processes}, queue: 10000 }} }}
   counter:  {{ library: counter, thread-safe: false, pool: {{ processes: {processes}, queue: 10000 }} }}
-pools:
-  php: {{ command: [php-cgi], processes: {processes}, queue: 10000 }}
+{lines(2, extensions)}pools:
+{lines(2, more_pools)}  php: {{ command: [php-cgi], processes: {processes}, queue: 10000 }}
 sites:
-  - name: main
+{lines(2, more_sites)}  - name: main
+    {"hosts: [127.0.0.1, localhost]" if sites else ""}
     root: "{root}"
     handlers:
-      - {{ path: /hello,     extension: hello }}
+{lines(6, more_handlers)}{lines(6, handlers)}      - {{ path: /hello,     extension: hello }}
       - {{ path: /isolated,  extension: isolated }}
       - {{ path: /counter,   extension: counter }}
       - {{ path: /cgi-bin/*, cgi: true }}
@@ -127,18 +143,22 @@ sites:
 
 
 class Nginx(Server):
-    """nginx with one worker process, the master beside it."""
+    """nginx with one worker process, the master beside it; `under`: a command that runs it as one process.
 
-    def __init__(self, name, folder, locations, http=""):
+    PORT in `http` stands for the port.
+    """
+
+    def __init__(self, name, folder, locations, http="", access="off", under=()):
         super().__init__(name, folder)
         (self.folder / "nginx.conf").write_text(f"""\
 daemon off;
+{"master_process off;" if under else ""}
 worker_processes 1;
 pid {self.folder}/pid;
 error_log stderr error;
 events {{ worker_connections 20000; }}
 http {{
-    access_log off;
+    access_log {access};
     default_type text/plain;
     types {{ text/html html; text/plain txt; }}
     sendfile on;
@@ -150,14 +170,16 @@ http {{
     proxy_temp_path {self.folder}/proxy;
     uwsgi_temp_path {self.folder}/uwsgi;
     scgi_temp_path {self.folder}/scgi;
-{http}
+{http.replace("PORT", str(self.port))}
     server {{
         listen 127.0.0.1:{self.port} backlog=4096;
+        server_name 127.0.0.1 localhost;
 {locations}
     }}
 }}
 """)
-        self.start([shutil.which("nginx") or "/usr/sbin/nginx", "-p", self.folder, "-c", self.folder / "nginx.conf"])
+        program = shutil.which("nginx") or "/usr/sbin/nginx"
+        self.start([*under, program, "-p", self.folder, "-c", self.folder / "nginx.conf"])
         self.wait_until_it_answers()
 
 
@@ -201,7 +223,7 @@ PARAMETERS = """\
 """
 
 
-def nginx_with_processes(name, folder, root, command, count, keeps, environment=None):
+def nginx_with_processes(name, folder, root, command, count, keeps, environment=None, under=()):
     """nginx that relays everything to `count` FastCGI processes; `keeps`: idle connections it keeps."""
     home = pathlib.Path(folder) / name.replace(" ", "-")
     home.mkdir(parents=True, exist_ok=True)
@@ -212,7 +234,7 @@ def nginx_with_processes(name, folder, root, command, count, keeps, environment=
         f"        root {root};\n        location / {{\n            fastcgi_pass processes;\n"
         f"            fastcgi_keep_conn {'on' if keeps else 'off'};\n{PARAMETERS}        }}\n"
         "        location = / { return 200; }\n",
-        f"    upstream processes {{\n        server unix:{processes.path};\n{kept}    }}\n")
+        f"    upstream processes {{\n        server unix:{processes.path};\n{kept}    }}\n", under=under)
     processes.start(server)
     return server
 
