@@ -97,7 +97,7 @@ struct ComplaintTests {
         (
             "timeouts: { headd: 1 }",
             "1:13: found 'headd', "
-                + "expected one of head, body, keep-alive, send, request, drain; did you mean "
+                + "expected one of head, body, receive, keep-alive, send, response, request, drain; did you mean "
                 + "'head'?"
         ),
         (
