@@ -3,7 +3,6 @@
 
 import CExtensionHost
 import CISAPI
-import Platform
 import Synchronization
 
 /// A shared object with the ISAPI entry points, loaded and asked for its version.
