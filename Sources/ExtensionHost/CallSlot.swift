@@ -147,21 +147,3 @@ final class CallSlot: Sendable {
         return ended.exchange
     }
 }
-
-/// A call that returned HSE_STATUS_PENDING.
-package struct PendingCall: Sendable {
-    let handle: UInt
-
-    /// Ends the call because its time is up: the exchange gets `fail(504)` and `complete()`, and every
-    /// later callback of the extension fails without touching it. Never waits.
-    ///
-    /// True: it ended now, on this thread. False: it has ended, or a thread is inside a callback of it and
-    /// ends it in the same way when that callback returns.
-    @discardableResult
-    package func revoke() -> Bool {
-        guard let (slot, generation) = CallTable.shared.find(HCONN(bitPattern: handle)) else {
-            return false
-        }
-        return slot._withUnsafeGuaranteedRef { $0.revoke(generation) }
-    }
-}

@@ -3,17 +3,7 @@
 
 import CExtensionHost
 import CISAPI
-import Platform
 import Synchronization
-
-/// How a call of an extension ended, as its caller has to know it.
-package enum CallOutcome: Sendable {
-    /// The extension is done with the exchange: its caller finishes the response.
-    case finished
-    /// The extension goes on with the exchange; `ExtensionExchange.complete` ends it, perhaps before this
-    /// value is seen. Keep the call for the deadline.
-    case pending(PendingCall)
-}
 
 /// A shared object with the ISAPI entry points, loaded and asked for its version.
 ///
@@ -91,30 +81,5 @@ package final class LoadedExtension: Sendable {
     package func terminate() {
         guard !isTerminated.exchange(true, ordering: .relaxed) else { return }
         _ = entryPoints.terminate?(DWORD(HSE_TERM_MUST_UNLOAD))
-    }
-}
-
-/// The functions an extension exports.
-struct EntryPoints: Sendable {
-    let getVersion: @convention(c) (UnsafeMutablePointer<HSE_VERSION_INFO>?) -> BOOL
-    let answer: @convention(c) (UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>?) -> DWORD
-    let terminate: (@convention(c) (DWORD) -> BOOL)?
-    let getThreadSafety: (@convention(c) () -> DWORD)?
-
-    init(_ object: SharedObject, _ failure: LoadFailure) throws(ExtensionError) {
-        guard let version = object.symbol("GetExtensionVersion") else {
-            throw failure.missing("GetExtensionVersion")
-        }
-        guard let answer = object.symbol("HttpExtensionProc") else {
-            throw failure.missing("HttpExtensionProc")
-        }
-        getVersion = unsafeBitCast(version, to: type(of: getVersion))
-        self.answer = unsafeBitCast(answer, to: type(of: self.answer))
-        terminate = object.symbol("TerminateExtension").map {
-            unsafeBitCast($0, to: (@convention(c) (DWORD) -> BOOL).self)
-        }
-        getThreadSafety = object.symbol("GetExtensionThreadSafety").map {
-            unsafeBitCast($0, to: (@convention(c) () -> DWORD).self)
-        }
     }
 }
