@@ -55,7 +55,9 @@ extension SupervisorLoop {
         case .kill(let id): pool.workers[id]?.process.signalGroup(.kill)
         case .tellEnded(let id, let end, let host):
             if let host = hosts[host] { tell(host, .workerEnded(id: id, end)) }
-        case .log(let text): log.log(.warning, text, handler: "pool \(pool.settings.name)")
+        case .log(let text):
+            // At the very end workers are killed by us, which no line has to explain.
+            if phase != .ending { log.log(.warning, text, handler: "pool \(pool.settings.name)") }
         }
         return nil
     }
