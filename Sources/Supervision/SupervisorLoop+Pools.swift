@@ -61,7 +61,8 @@ extension SupervisorLoop {
         case .tellEnded(let id, let end, let host):
             if let host = hosts[host] { tell(host, .workerEnded(id: id, end)) }
         case .log(let text):
-            if let line = pool.limited(text, now: .now) {
+            // At the very end workers are killed by us, which no line has to explain.
+            if phase != .ending, let line = pool.limited(text, now: .now) {
                 log.log(.warning, line, handler: "pool \(pool.settings.name)")
             }
         }
