@@ -368,9 +368,26 @@ private func ask(
         let end = relay(total: 3).run(client.exchange, on: worker.connection)
         #expect(end == RelayEnd(outcome: .answered, fate: .broken))
         worker.connection.disconnect()
-        // More than 4 MiB of errors are read slowly: the worker waits, and costs no processor.
-        if kind == .stderr { #expect(background.value < 12 << 20) }
-        #expect(client.response().isCut)
+        #expect(background.value > 0 && client.response().isCut)
+    }
+
+    /// More than 4 MiB beside the answer are read slowly: the worker waits, and costs no processor.
+    @Test func endlessRecordsThatMeanNothingAreReadSlowly() throws {
+        let client = try Client(get)
+        let worker = try FakeWorker()
+        let background = Background {
+            _ = worker.read()
+            // A management record of unknown type.
+            let record: [UInt8] = [1, 200, 0, 0, 0xea, 0x60, 0, 0]
+            let noise = record + [UInt8](repeating: 0x78, count: 60_000)
+            var sent = 0
+            while worker.sends(noise) { sent += noise.count }
+            return sent
+        }
+        let end = relay(total: 2).run(client.exchange, on: worker.connection)
+        #expect(end == RelayEnd(outcome: .answered, fate: .broken))
+        worker.connection.disconnect()
+        #expect(client.response().status == 504 && background.value < 16 << 20)
     }
 
     @Test func standardErrorIsNoSignOfProgress() throws {

@@ -123,19 +123,17 @@ struct RequestRecords {
             worker.output.append(contentsOf: memory[start..<start + count])
             return true
         }
-        let start = worker.output.count
-        worker.output.append(contentsOf: repeatElement(0, count: count))
-        return worker.output.withUnsafeMutableBytes { bytes in
-            var done = 0
-            while done < count {
-                let room = UnsafeMutableRawBufferPointer(
-                    rebasing: bytes[(start + done)..<(start + count)])
-                let got = try? Files.read(file, into: room, at: bodyOffset + Int64(done))
-                guard let got, got > 0 else { return false }
-                done += got
-            }
-            return true
+        // By way of the memory for what the worker says, which is free between two receives.
+        let room = UnsafeMutableRawBufferPointer(rebasing: worker.input[..<count])
+        var done = 0
+        while done < count {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: room[done...])
+            let got = try? Files.read(file, into: rest, at: bodyOffset + Int64(done))
+            guard let got, got > 0 else { return false }
+            done += got
         }
+        worker.output.append(contentsOf: room)
+        return true
     }
 
     // MARK: Sending
