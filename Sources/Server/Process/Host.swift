@@ -85,15 +85,28 @@ final class Host: Sendable {
     private func makeShards(_ settings: Settings) throws(SystemError) {
         let processors = Thread.processors
         let count = settings.threads.shards > 0 ? settings.threads.shards : (processors + 7) / 8
+        let connections = Self.affordable(settings.limits.connections, errorLog)
         let least = settings.threads.min > 0 ? settings.threads.min : processors
         let most = max(least, settings.threads.max)
         for _ in 0..<count {
             shards.append(
                 try Shard(
-                    host: self, capacity: (settings.limits.connections + count - 1) / count,
+                    host: self, capacity: (connections + count - 1) / count,
                     threads: Shard.Threads(
                         min: (least + count - 1) / count, max: max(1, most / count))))
         }
+    }
+
+    /// So many connections that descriptors are left for files, workers, scripts and logs.
+    private static func affordable(_ wanted: Int, _ log: ErrorLog) -> Int {
+        let open = Limits.openFiles
+        let affordable = max(8, open - min(1024, max(64, open / 4)))
+        guard wanted > affordable else { return wanted }
+        log.log(
+            .warning,
+            "limits.connections is \(wanted), but this process may open only \(open) files: it takes"
+                + " \(affordable) connections; raise the limit on open files")
+        return affordable
     }
 
     /// Starts the threads and listens.
