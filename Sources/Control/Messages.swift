@@ -9,7 +9,7 @@ package enum HostMessage: Sendable, Equatable {
     case failed(reason: String)
     /// One more worker of the pool, please (index into `Settings.pools`).
     case wantWorker(pool: Int)
-    /// The host has closed its connection to the worker.
+    /// The host has closed its connection to the worker, or its copy of one that it has not used.
     case releaseWorker(id: UInt64, reason: ReleaseReason)
     /// Start a CGI script. Descriptors: standard input, standard output, standard error.
     ///
@@ -46,8 +46,27 @@ package enum ReleaseReason: UInt8, Sendable, Equatable, CaseIterable {
     case served
     /// Idle for longer than idle-timeout: end it.
     case surplus
+    /// Like `idle`; the host has sent nothing over the connection it was given, and has not ended it: the
+    /// next host may get that connection. (Some programs fall over one that ends without a request.)
+    case untouched
     /// Broke the protocol, overstayed a deadline, or has a request nobody waits for: kill it.
     case broken
+}
+
+/// How a host may use the worker it is given.
+package struct WorkerTerms: Sendable, Equatable {
+    /// The path of the Unix socket that the worker listens on.
+    package var path: String
+    /// The worker answers a `wantWorker` of this host; otherwise it comes unasked.
+    package var isAsked: Bool
+    /// The program has ended by itself before: each request gets a connection of its own.
+    package var endsByItself: Bool
+
+    package init(path: String, isAsked: Bool, endsByItself: Bool) {
+        self.path = path
+        self.isAsked = isAsked
+        self.endsByItself = endsByItself
+    }
 }
 
 /// How a process ended.
@@ -72,10 +91,16 @@ package enum SupervisorMessage: Sendable, Equatable {
     /// the order of `Settings.listeners`. When they are more than `startBatch` the rest follows in further
     /// ones; the first with fewer is the last, and only `verdict` comes before it.
     case start(configurationName: String)
-    /// A worker of the pool. Descriptor: the connection to it.
-    case worker(pool: Int, id: UInt64, pid: Int32)
-    /// A worker that was asked for cannot be had now: the program is missing, fails, or backs off.
-    case noWorker(pool: Int, reason: String, retryAfterSeconds: Int)
+    /// A worker of the pool. Descriptor: a connection that it has accepted and that nobody has used yet.
+    ///
+    /// Whoever finds that connection closed, or got no descriptor, connects to the worker's socket itself.
+    case worker(pool: Int, id: UInt64, pid: Int32, WorkerTerms)
+    /// Workers that were asked for cannot be had now: the program is missing, fails, or backs off. It
+    /// answers `count` of the host's `wantWorker` messages.
+    case noWorker(pool: Int, count: Int, reason: String, retryAfterSeconds: Int)
+    /// A foreign program has ended by itself while the host held it, and a new process listens on the
+    /// same socket. A connection that the old process had not accepted is answered by the new one.
+    case workerRestarted(pool: Int, id: UInt64, pid: Int32, after: ProcessEnd)
     /// A worker has died; its connection is at its end.
     case workerEnded(id: UInt64, ProcessEnd)
     /// The script could not be started; errno.

@@ -5,7 +5,7 @@ extension SupervisorMessage {
     private enum Kind: UInt8 {
         case start = 64
         case worker, noWorker, workerEnded, scriptFailed, scriptEnded
-        case leave, adopt, handedOver, drain, reopenLogs, returnWorker, verdict
+        case leave, adopt, handedOver, drain, reopenLogs, returnWorker, verdict, workerRestarted
     }
 
     /// Descriptors beside one `start`. More travel in further ones; one with fewer is the last.
@@ -15,12 +15,19 @@ extension SupervisorMessage {
         var writer = MessageWriter(kind: kind.rawValue)
         switch self {
         case .start(let name): writer.append(name)
-        case .worker(let pool, let id, let pid):
+        case .worker(let pool, let id, let pid, let terms):
             writer.append(UInt32(clamping: pool))
             writer.append(id)
             writer.append(pid)
-        case .noWorker(let pool, let reason, let seconds):
+            terms.append(to: &writer)
+        case .workerRestarted(let pool, let id, let pid, let end):
             writer.append(UInt32(clamping: pool))
+            writer.append(id)
+            writer.append(pid)
+            writer.append(end)
+        case .noWorker(let pool, let count, let reason, let seconds):
+            writer.append(UInt32(clamping: pool))
+            writer.append(UInt32(clamping: count))
             writer.append(reason)
             writer.append(UInt32(clamping: seconds))
         case .workerEnded(let id, let end), .scriptEnded(let id, let end):
@@ -53,10 +60,16 @@ extension SupervisorMessage {
         case .start: self = .start(configurationName: try reader.text())
         case .worker:
             self = .worker(
-                pool: try reader.index(), id: try reader.number(), pid: try reader.number())
+                pool: try reader.index(), id: try reader.number(), pid: try reader.number(),
+                try WorkerTerms(from: &reader))
+        case .workerRestarted:
+            self = .workerRestarted(
+                pool: try reader.index(), id: try reader.number(), pid: try reader.number(),
+                after: try reader.end())
         case .noWorker:
             self = .noWorker(
-                pool: try reader.index(), reason: try reader.text(),
+                pool: try reader.index(), count: Int(try reader.number(UInt32.self)),
+                reason: try reader.text(),
                 retryAfterSeconds: Int(try reader.number(UInt32.self)))
         case .workerEnded: self = .workerEnded(id: try reader.number(), try reader.end())
         case .scriptFailed:
@@ -84,6 +97,7 @@ extension SupervisorMessage {
         case .worker: .worker
         case .noWorker: .noWorker
         case .workerEnded: .workerEnded
+        case .workerRestarted: .workerRestarted
         case .scriptFailed: .scriptFailed
         case .scriptEnded: .scriptEnded
         case .leave: .leave
@@ -94,5 +108,20 @@ extension SupervisorMessage {
         case .reopenLogs: .reopenLogs
         case .returnWorker: .returnWorker
         }
+    }
+}
+
+extension WorkerTerms {
+    func append(to writer: inout MessageWriter) {
+        writer.append(path)
+        writer.append(UInt8(isAsked ? 1 : 0) | UInt8(endsByItself ? 2 : 0))
+    }
+
+    init(from reader: inout MessageReader) throws(ControlError) {
+        path = try reader.text()
+        let flags: UInt8 = try reader.number()
+        guard flags < 4 else { throw .malformed }
+        isAsked = flags & 1 != 0
+        endsByItself = flags & 2 != 0
     }
 }

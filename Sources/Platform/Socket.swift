@@ -39,7 +39,12 @@ package enum Socket {
     }
 
     /// A connected stream socket, close-on-exec, blocking.
-    package static func connect(_ address: SocketAddress) throws(SystemError) -> Descriptor {
+    ///
+    /// `milliseconds` bounds how long connecting waits, and every send after it (man 7 socket,
+    /// SO_SNDTIMEO): EAGAIN when a Unix listener's queue stayed full for so long.
+    package static func connect(
+        _ address: SocketAddress, milliseconds: Int = 0
+    ) throws(SystemError) -> Descriptor {
         let family =
             switch address {
             case .ipv4: AF_INET
@@ -49,6 +54,7 @@ package enum Socket {
         let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let socket = Descriptor(owning: try retrying("socket") { Glibc.socket(family, kind, 0) })
         let number = socket.number
+        if milliseconds > 0 { setSendTimeout(number, milliseconds: milliseconds) }
         guard let done = address.withRaw({ Glibc.connect(number, $0, $1) }) else {
             throw SystemError("connect", code: ENAMETOOLONG)
         }

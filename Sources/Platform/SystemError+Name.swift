@@ -9,6 +9,14 @@ extension SystemError {
         case addressInUse, accessDenied, addressNotAvailable, noSuchFile
     }
 
+    /// The process or the system is short of descriptors or memory; whoever was called is not to blame.
+    package var isShortage: Bool {
+        switch code {
+        case EMFILE, ENFILE, ENOMEM, ENOBUFS: true
+        default: false
+        }
+    }
+
     /// EAGAIN: the system has no room for it now.
     package static let tryAgain = EAGAIN
     /// EMFILE: this process has as many descriptors as it may.

@@ -6,15 +6,21 @@ import Platform
 
 /// The processes of one pool as a value: events in, actions out, time as an argument.
 ///
-///     spawn ──► settling ──accepted──► spare ──grant──► held by a host
-///                  ▲  │ too late          ▲                 │
-///                  │  └──────► killed     │                 ├─ released idle, or its host died ─► settling
-///                  │                      │                 ├─ released served, surplus ─► ending ─► killed
-///                  └──── reconnect ───────┴─────────────────└─ released broken ─► killed
+///     spawn ──► connecting ──accepted──► spare ──grant──► held by a host
+///                  ▲  │ too late                            │
+///                  │  └──────► killed                       ├─ released served, surplus ─► ending ─► killed
+///                  │                                        ├─ released broken ─► killed
+///                  │                      ▲                 ├─ released untouched ──┐
+///                  │                      └─────────────────│───────────────────────┘
+///                  └─────────────── reconnect ◄─────────────└─ released idle, or its host died
 ///
-/// A worker settles when it has accepted the connection that was made for it: before that it may be
-/// starting, or busy with a request of a host that has died. Whatever its state, a process counts against
-/// the pool's maximum until it has been reaped.
+/// A worker is connecting until it has accepted the connection that was made for it: before that it may
+/// be starting, or busy with a request that nobody waits for any more. Whatever its state, a process
+/// counts against the pool's maximum until it has been reaped.
+///
+/// A foreign program that ends while a host holds it is started again at the same socket: the host may
+/// just have made a connection there, which its successor then answers. Our own worker never ends
+/// without having crashed, and a crash ends what its host waits for.
 struct PoolLedger: Sendable {
     typealias HostID = UInt64
     typealias WorkerID = UInt64
@@ -25,6 +31,8 @@ struct PoolLedger: Sendable {
         var maximum: Int
         /// Seconds until a new worker must have accepted its connection.
         var startTimeout: Double
+        /// Its program is not ours.
+        var isForeign = false
     }
 
     enum Event: Sendable, Equatable {
@@ -38,6 +46,8 @@ struct PoolLedger: Sendable {
         case spawnFailed(reason: String)
         /// No process is started after all: nobody is to blame.
         case spawnCancelled
+        /// Answer to `Action.restart` when it could not be done.
+        case restartFailed(WorkerID, after: ProcessEnd, reason: String)
         /// Answer to `Action.check`: the worker's queue of connections is empty.
         case accepted(WorkerID)
         case ended(WorkerID, ProcessEnd)
@@ -50,12 +60,16 @@ struct PoolLedger: Sendable {
 
     enum Action: Sendable, Equatable {
         case spawn
+        /// Start another process in place of one that has ended so, at the same socket.
+        case restart(WorkerID, after: ProcessEnd)
         /// Make a new connection to the worker, in place of the one it had.
         case reconnect(WorkerID)
         /// Has the worker accepted its connection?
         case check(WorkerID)
-        case grant(WorkerID, to: HostID)
-        case deny(HostID, reason: String, retryAfterSeconds: Int)
+        /// `isAsked`: it answers a want of that host.
+        case grant(WorkerID, to: HostID, isAsked: Bool)
+        /// Answers so many wants of that host.
+        case deny(HostID, count: Int, reason: String, retryAfterSeconds: Int)
         /// Ask the host to give one of its workers back: another host waits for it.
         case reclaim(from: HostID)
         /// SIGTERM, later SIGKILL.
@@ -68,31 +82,42 @@ struct PoolLedger: Sendable {
     }
 
     enum State: Sendable, Equatable {
-        case settling(until: Instant, nextLook: Instant, pause: Double)
+        case connecting(until: Instant, nextCheck: Instant, pause: Double)
         case spare
         case held(by: HostID)
         case ending(killAt: Instant)
         case killed
     }
 
+    /// A process that is to be started in place of one that has ended.
+    struct Successor: Sendable, Equatable {
+        let after: ProcessEnd
+        let from: Instant
+    }
+
     struct Worker: Sendable, Equatable {
         var state: State
-        let started: Instant
+        var started: Instant
         /// Has accepted a connection at least once.
         var hasStarted = false
+        /// Its process has ended, and its successor is to be started.
+        var successor: Successor?
 
         var isLeaving: Bool {
             switch state {
             case .ending, .killed: true
-            case .settling, .spare, .held: false
+            case .connecting, .spare, .held: false
             }
         }
     }
 
     /// Seconds between SIGTERM and SIGKILL.
     static let patience = 5.0
-    /// Seconds a worker gets to accept a new connection when its host has died or let go of it.
+    /// Seconds a worker gets to accept a new connection when its host has died or let go of it: the grace of one
+    /// whose client has left.
     static let reconnectPatience = 1.0
+    /// Seconds in which a host lets go of a worker that died of its request; then no successor is needed.
+    static let releasePatience = 0.05
     /// Failures in a row from which on those who ask are refused instead of kept waiting.
     static let refusal = 3
 
@@ -101,6 +126,8 @@ struct PoolLedger: Sendable {
     var elsewhere = 0
     private(set) var workers: [WorkerID: Worker] = [:]
     private(set) var isRetired = false
+    /// The program has ended by itself, with success: it counts its requests, or its time.
+    private(set) var endsByItself = false
     private var current: HostID?
     /// One entry for each worker asked for, in order.
     private var wants: [HostID] = []
@@ -127,20 +154,24 @@ struct PoolLedger: Sendable {
             current = host
             reclaimed = 0
         case .hostGone(let host): forget(host, now, &actions)
-        case .wanted(let host): note(wantOf: host)
+        case .wanted(let host): addWant(of: host)
         case .released(let id, let host, let reason): release(id, host, reason, now, &actions)
         case .spawned(let id):
             spawning -= 1
-            workers[id] = Worker(state: Self.settling(now, limits.startTimeout), started: now)
+            workers[id] = Worker(state: Self.connecting(now, limits.startTimeout), started: now)
         case .spawnFailed(let reason):
             spawning -= 1
             fail(reason, now, &actions)
             refuse(now, &actions)
         case .spawnCancelled: spawning -= 1
-        case .accepted(let id): settle(id)
-        case .ended(let id, let end): remove(id, end, now, &actions)
+        case .restartFailed(let id, let end, let reason):
+            loseWorker(id, end, &actions)
+            fail(reason, now, &actions)
+            refuse(now, &actions)
+        case .accepted(let id): accept(id)
+        case .ended(let id, let end): processEnded(id, end, now, &actions)
         case .retired: isRetired = true
-        case .tick: look(now, &actions)
+        case .tick: checkTimes(now, &actions)
         }
         balance(now, &actions)
         return actions
@@ -150,8 +181,11 @@ struct PoolLedger: Sendable {
     func deadline(now: Instant) -> Instant {
         var deadline = Instant.never
         for worker in workers.values {
+            if let successor = worker.successor {
+                deadline = min(deadline, max(successor.from, rate.next(now: now)))
+            }
             switch worker.state {
-            case .settling(_, let nextLook, _): deadline = min(deadline, nextLook)
+            case .connecting(_, let nextCheck, _): deadline = min(deadline, nextCheck)
             case .ending(let killAt): deadline = min(deadline, killAt)
             case .spare, .held, .killed: break
             }
@@ -164,7 +198,7 @@ struct PoolLedger: Sendable {
 
     // MARK: Events
 
-    private mutating func note(wantOf host: HostID) {
+    private mutating func addWant(of host: HostID) {
         // A host that asks without end gets no more places than there can be workers.
         let already = wants.count { $0 == host }
         if already < limits.maximum { wants.append(host) }
@@ -176,9 +210,11 @@ struct PoolLedger: Sendable {
     ) {
         guard workers[id]?.state == .held(by: host) else { return }
         if host == current { reclaimed = max(0, reclaimed - 1) }
+        guard workers[id]?.successor == nil else { return workers[id] = nil }
         switch reason {
         case .idle where !isRetired || !wants.isEmpty: regain(id, now, &actions)
-        case .idle, .served, .surplus: terminate(id, now, &actions)
+        case .untouched where !isRetired || !wants.isEmpty: workers[id]?.state = .spare
+        case .idle, .untouched, .served, .surplus: terminate(id, now, &actions)
         case .broken: kill(id, &actions)
         }
     }
@@ -190,25 +226,33 @@ struct PoolLedger: Sendable {
         }
         wants.removeAll { $0 == host }
         for id in workers.keys.sorted() where workers[id]?.state == .held(by: host) {
+            guard workers[id]?.successor == nil else {
+                workers[id] = nil
+                continue
+            }
             if isRetired { terminate(id, now, &actions) } else { regain(id, now, &actions) }
         }
     }
 
-    private mutating func settle(_ id: WorkerID) {
-        guard case .settling = workers[id]?.state else { return }
+    private mutating func accept(_ id: WorkerID) {
+        guard case .connecting = workers[id]?.state else { return }
         workers[id]?.state = .spare
         workers[id]?.hasStarted = true
     }
 
-    private mutating func remove(
+    private mutating func processEnded(
         _ id: WorkerID, _ end: ProcessEnd, _ now: Instant, _ actions: inout [Action]
     ) {
-        guard let worker = workers.removeValue(forKey: id) else { return }
-        if case .held(let host) = worker.state {
-            actions.append(.tellEnded(id, end, to: host))
-            if host == current { reclaimed = max(0, reclaimed - 1) }
-        }
+        guard let worker = workers[id] else { return }
         let lived = now.seconds(since: worker.started)
+        if worker.hasStarted, !worker.isLeaving, end == .exited(code: 0) { endsByItself = true }
+        if isRestarted(worker, end, lived: lived) {
+            let pause = end == .exited(code: 0) ? 0 : Self.releasePatience
+            workers[id]?.successor = Successor(
+                after: end, from: now.adding(seconds: pause))
+        } else {
+            loseWorker(id, end, &actions)
+        }
         if end == .killed(signal: 9), !worker.isLeaving {
             actions.append(
                 .log(
@@ -226,17 +270,26 @@ struct PoolLedger: Sendable {
         fail("\(end) \(Self.age(lived)) after its start", now, &actions)
     }
 
-    private mutating func look(_ now: Instant, _ actions: inout [Action]) {
+    private mutating func loseWorker(
+        _ id: WorkerID, _ end: ProcessEnd, _ actions: inout [Action]
+    ) {
+        guard let worker = workers.removeValue(forKey: id), case .held(let host) = worker.state
+        else { return }
+        actions.append(.tellEnded(id, end, to: host))
+        if host == current { reclaimed = max(0, reclaimed - 1) }
+    }
+
+    private mutating func checkTimes(_ now: Instant, _ actions: inout [Action]) {
         for id in workers.keys.sorted() {
             switch workers[id]?.state {
-            case .settling(let until, _, _) where until <= now: giveUp(id, now, &actions)
-            case .settling(let until, let nextLook, let pause) where nextLook <= now:
+            case .connecting(let until, _, _) where until <= now: giveUp(id, now, &actions)
+            case .connecting(let until, let nextCheck, let pause) where nextCheck <= now:
                 let next = min(until, now.adding(seconds: pause))
-                workers[id]?.state = .settling(
-                    until: until, nextLook: next, pause: min(0.02, pause * 2))
+                workers[id]?.state = .connecting(
+                    until: until, nextCheck: next, pause: min(0.02, pause * 2))
                 actions.append(.check(id))
             case .ending(let killAt) where killAt <= now: kill(id, &actions)
-            case .settling, .spare, .held, .ending, .killed, nil: break
+            case .connecting, .spare, .held, .ending, .killed, nil: break
             }
         }
     }
@@ -247,14 +300,16 @@ struct PoolLedger: Sendable {
     private mutating func balance(_ now: Instant, _ actions: inout [Action]) {
         for id in workers.keys.sorted() where workers[id]?.state == .spare {
             if let host = wants.first ?? (isRetired ? nil : current) {
-                if let place = wants.firstIndex(of: host) { wants.remove(at: place) }
+                let isAsked = !wants.isEmpty
+                if isAsked { wants.removeFirst() }
                 workers[id]?.state = .held(by: host)
-                actions.append(.grant(id, to: host))
+                actions.append(.grant(id, to: host, isAsked: isAsked))
             } else if isRetired {
                 terminate(id, now, &actions)
             }
         }
-        if backoff.failures >= Self.refusal && now < backoff.notBefore && unsettled == 0 {
+        restart(now, &actions)
+        if backoff.failures >= Self.refusal && now < backoff.notBefore && connecting == 0 {
             refuse(now, &actions)
         }
         while missing > 0 && room > 0 && now >= backoff.notBefore && rate.take(now: now) {
@@ -264,11 +319,30 @@ struct PoolLedger: Sendable {
         reclaim(&actions)
     }
 
+    /// Starts successors of processes that ended while a host held them.
+    private mutating func restart(_ now: Instant, _ actions: inout [Action]) {
+        for id in workers.keys.sorted() {
+            guard let successor = workers[id]?.successor, successor.from <= now,
+                rate.take(now: now)
+            else { continue }
+            workers[id]?.successor = nil
+            workers[id]?.started = now
+            actions.append(.restart(id, after: successor.after))
+        }
+    }
+
+    /// A program that ended with success, or of a signal from outside, starts as well as it did before; of
+    /// any other one it is known only when it has lived for a while.
+    private func isRestarted(_ worker: Worker, _ end: ProcessEnd, lived: Double) -> Bool {
+        guard limits.isForeign, case .held = worker.state else { return false }
+        return end == .exited(code: 0) || end == .killed(signal: 9) || lived >= 1
+    }
+
     /// A host that leaves has requests left, and all the workers there may be are the current host's: it
     /// shares them. Without this those requests would wait until their time is over.
     private mutating func reclaim(_ actions: inout [Action]) {
         guard let current, room <= 0 else { return }
-        let waiting = wants.count { $0 != current } - unsettled - reclaimed
+        let waiting = wants.count { $0 != current } - connecting - reclaimed
         let held = workers.values.count { $0.state == .held(by: current) } - reclaimed
         guard waiting > 0, held > 0 else { return }
         for _ in 0..<min(waiting, held) { actions.append(.reclaim(from: current)) }
@@ -278,13 +352,13 @@ struct PoolLedger: Sendable {
     /// Processes to be started for the minimum and for those who wait.
     private var missing: Int {
         let living = workers.values.count { !$0.isLeaving } + spawning
-        return max(isRetired ? 0 : limits.minimum - living, wants.count - unsettled)
+        return max(isRetired ? 0 : limits.minimum - living, wants.count - connecting)
     }
 
-    private var unsettled: Int {
+    private var connecting: Int {
         spawning
             + workers.values.count {
-                if case .settling = $0.state { true } else { false }
+                if case .connecting = $0.state { true } else { false }
             }
     }
 
@@ -314,7 +388,8 @@ struct PoolLedger: Sendable {
             told.append(host)
             actions.append(
                 .deny(
-                    host, reason: "pool \(limits.name): the last worker \(lastReason)",
+                    host, count: wants.count { $0 == host },
+                    reason: "pool \(limits.name): the last worker \(lastReason)",
                     retryAfterSeconds: Int(wait)))
         }
         wants = []
@@ -331,7 +406,7 @@ struct PoolLedger: Sendable {
     }
 
     private mutating func regain(_ id: WorkerID, _ now: Instant, _ actions: inout [Action]) {
-        workers[id]?.state = Self.settling(now, Self.reconnectPatience)
+        workers[id]?.state = Self.connecting(now, Self.reconnectPatience)
         actions.append(.reconnect(id))
     }
 
@@ -339,7 +414,8 @@ struct PoolLedger: Sendable {
         guard let worker = workers[id] else { return }
         kill(id, &actions)
         if worker.hasStarted {
-            actions.append(.log("a worker was still busy for a host that has gone; it is replaced"))
+            actions.append(
+                .log("a worker was still busy with a request nobody waits for; it is replaced"))
         } else {
             fail(
                 "did not accept a connection within \(Self.age(limits.startTimeout))", now, &actions
@@ -358,10 +434,11 @@ struct PoolLedger: Sendable {
         actions.append(.kill(id))
     }
 
-    /// Looks soon at first: a program starts in a few milliseconds.
-    private static func settling(_ now: Instant, _ seconds: Double) -> State {
-        .settling(
-            until: now.adding(seconds: seconds), nextLook: now.adding(seconds: 0.001), pause: 0.002)
+    /// Checked soon at first: a program starts in a few milliseconds.
+    private static func connecting(_ now: Instant, _ seconds: Double) -> State {
+        .connecting(
+            until: now.adding(seconds: seconds), nextCheck: now.adding(seconds: 0.001),
+            pause: 0.002)
     }
 
     /// "20 ms", "3.5 s".

@@ -27,6 +27,7 @@ extension SupervisorLoop {
                 if let answer = carryOut(action, pool) { events.append(answer) }
             }
         }
+        forgetWorkers(pool)
         if pool.ledger.isOver && !hosts.values.contains(where: { $0.uses(pool) }) {
             livingPools[pool.key] = nil
         }
@@ -39,10 +40,14 @@ extension SupervisorLoop {
         case .spawn: return startWorker(of: pool)
         case .reconnect(let id): reconnect(id, pool)
         case .check(let id): return pool.workers[id]?.hasAccepted == true ? .accepted(id) : nil
-        case .grant(let id, let host): grant(id, pool, to: host)
-        case .deny(let id, let reason, let seconds):
+        case .restart(let id, let end): return restart(id, after: end, pool)
+        case .grant(let id, let host, let isAsked): grant(id, pool, to: host, isAsked: isAsked)
+        case .deny(let id, let count, let reason, let seconds):
             if let host = hosts[id], let index = host.index(of: pool) {
-                tell(host, .noWorker(pool: index, reason: reason, retryAfterSeconds: seconds))
+                tell(
+                    host,
+                    .noWorker(
+                        pool: index, count: count, reason: reason, retryAfterSeconds: seconds))
             }
         case .reclaim(let id):
             if let host = hosts[id], let index = host.index(of: pool) {
@@ -50,14 +55,16 @@ extension SupervisorLoop {
             }
         case .terminate(let id):
             pool.workers[id]?.process.signal(.terminate)
-            // php-cgi takes no notice of the signal while it reads: only the end of the connection ends it.
+            // php-cgi ignores the signal while it reads: only the end of the connection ends it.
             pool.workers[id]?.connection = nil
         case .kill(let id): pool.workers[id]?.process.signalGroup(.kill)
         case .tellEnded(let id, let end, let host):
             if let host = hosts[host] { tell(host, .workerEnded(id: id, end)) }
         case .log(let text):
             // At the very end workers are killed by us, which no line has to explain.
-            if phase != .ending { log.log(.warning, text, handler: "pool \(pool.settings.name)") }
+            if phase != .ending, let line = pool.limited(text, now: .now) {
+                log.log(.warning, line, handler: "pool \(pool.settings.name)")
+            }
         }
         return nil
     }
@@ -70,9 +77,7 @@ extension SupervisorLoop {
             do throws(SystemError) {
                 let worker = try start(command, id)
                 pool.workers[id] = worker
-                known.insert(worker.process.pid)
-                watch(worker.process.handle.number, .workerEnd(pool: pool.key, id))
-                watch(worker.outputPipe.number, .workerOutput(pool: pool.key, id))
+                watchProcess(of: worker, id, pool)
                 return .spawned(id)
             } catch {
                 return .spawnFailed(reason: "could not be started: \(command.program): \(error)")
@@ -85,6 +90,56 @@ extension SupervisorLoop {
     private func start(_ command: WorkerStart, _ id: UInt64) throws(SystemError) -> WorkerProcess {
         let path = "\(folder.path)/w\(id)"
         let listener = try Socket.listen(.unix(path), blocking: true)
+        do throws(SystemError) {
+            // The connection first: it waits in the queue until the program accepts it.
+            let connection = try Socket.connect(.unix(path), milliseconds: 10)
+            let started = try execute(command, listener: listener.number)
+            let worker = WorkerProcess(started, listener: listener, path: path)
+            worker.connection = SharedDescriptor(connection)
+            return worker
+        } catch {
+            PrivateFolder.removeFile(path)
+            throw error
+        }
+    }
+
+    /// A process that listens where the last one of this worker did: connections that wait are its own.
+    private func restart(
+        _ id: UInt64, after end: ProcessEnd, _ pool: PoolProcesses
+    ) -> PoolLedger.Event? {
+        guard let worker = pool.workers[id] else { return nil }
+        func failed(_ reason: String) -> PoolLedger.Event {
+            .restartFailed(id, after: end, reason: reason)
+        }
+        do throws(WorkerStart.Failure) {
+            let command = try WorkerStart(
+                pool: pool.settings, settings: pool.configuration, mortise: options.programPath)
+            do throws(SystemError) {
+                worker.replace(by: try execute(command, listener: worker.listener.number))
+                watchProcess(of: worker, id, pool)
+            } catch {
+                return failed("could not be started: \(command.program): \(error)")
+            }
+        } catch {
+            return failed(error.reason)
+        }
+        for host in hosts.values where pool.ledger.workers[id]?.state == .held(by: host.id) {
+            guard let index = host.index(of: pool) else { continue }
+            tell(
+                host, .workerRestarted(pool: index, id: id, pid: worker.process.pid, after: end))
+        }
+        return nil
+    }
+
+    private func watchProcess(of worker: WorkerProcess, _ id: UInt64, _ pool: PoolProcesses) {
+        known.insert(worker.process.pid)
+        watch(worker.process.handle.number, .workerEnd(pool: pool.key, id))
+        watch(worker.outputPipe, .workerOutput(pool: pool.key, id))
+    }
+
+    private func execute(
+        _ command: WorkerStart, listener: Int32
+    ) throws(SystemError) -> StartedProcess {
         let ends = try Files.pipe()
         let outputPipe = Descriptor(owning: ends.read)
         let inputPipe = Descriptor(owning: ends.write)
@@ -98,38 +153,45 @@ extension SupervisorLoop {
         // The host's thread that sends a request is about to wait for the answer: on a busy processor the
         // worker runs a moment later, and two switches a request are saved.
         start.isBatch = true
-        start.descriptors = [listener.number, inputPipe.number, inputPipe.number]
-        do throws(SystemError) {
-            // The connection first: it waits in the queue until the program accepts it.
-            let connection = try Socket.connect(.unix(path))
-            let worker = WorkerProcess(
-                process: try ChildProcess(start), listener: listener, path: path,
-                outputPipe: outputPipe)
-            worker.connection = consume connection
-            return worker
-        } catch {
-            PrivateFolder.removeFile(path)
-            throw error
-        }
+        start.descriptors = [listener, inputPipe.number, inputPipe.number]
+        let process = try ChildProcess(start)
+        return StartedProcess(process: process, outputPipe: outputPipe.take())
     }
 
     private func reconnect(_ id: UInt64, _ pool: PoolProcesses) {
         guard let worker = pool.workers[id] else { return }
         do throws(SystemError) {
-            try worker.reconnect()
+            try worker.connect()
         } catch {
             // Its listener is gone or full: its end is near, and its handle will tell.
             worker.process.signalGroup(.kill)
         }
     }
 
-    private func grant(_ id: UInt64, _ pool: PoolProcesses, to hostID: UInt64) {
+    private func grant(
+        _ id: UInt64, _ pool: PoolProcesses, to hostID: UInt64, isAsked: Bool
+    ) {
         guard let worker = pool.workers[id], let host = hosts[hostID],
-            let index = host.index(of: pool), let connection = worker.connection.take()
+            let index = host.index(of: pool)
         else { return }
-        tell(
-            host, .worker(pool: index, id: id, pid: worker.process.pid),
-            passing: connection)
+        let terms = WorkerTerms(
+            path: worker.path, isAsked: isAsked, endsByItself: pool.ledger.endsByItself)
+        let message = SupervisorMessage.worker(
+            pool: index, id: id, pid: worker.process.pid, terms)
+        if let connection = worker.connection {
+            tell(host, message, passing: connection)
+        } else {
+            tell(host, message)
+        }
+    }
+
+    /// Closes the sockets of workers that the ledger no longer knows.
+    private func forgetWorkers(_ pool: PoolProcesses) {
+        guard pool.workers.count > pool.ledger.workers.count else { return }
+        for (id, worker) in pool.workers where pool.ledger.workers[id] == nil {
+            PrivateFolder.removeFile(worker.path)
+            pool.workers[id] = nil
+        }
     }
 
     func workerEnded(pool key: UInt64, _ id: UInt64) {
@@ -138,15 +200,16 @@ extension SupervisorLoop {
         else { return }
         // Its last words first.
         readOutput(pool: key, id)
-        unwatch(worker.outputPipe.number)
+        unwatch(worker.outputPipe)
+        worker.closeOutput()
         unwatch(worker.process.handle.number)
         // What it left in its group ends while its number is still its own.
         worker.process.signalGroup(.kill)
         let end = worker.process.reap() ?? .killed(signal: Signal.kill.rawValue)
         known.remove(worker.process.pid)
-        PrivateFolder.removeFile(worker.path)
-        worker.output.flush(now: .now) { logLine($0, dropped: $1, pool, worker) }
-        pool.workers[id] = nil
+        worker.output.flush(&pool.outputLimit, now: .now) {
+            logLine($0, dropped: $1, pool, worker)
+        }
         wantOrphanSweep()
         apply(.ended(id, ProcessEnd(end)), to: pool)
         // Pools that replace this one have room now.
@@ -154,17 +217,21 @@ extension SupervisorLoop {
     }
 
     func readOutput(pool key: UInt64, _ id: UInt64) {
-        guard let pool = livingPools[key], let worker = pool.workers[id] else { return }
+        guard let pool = livingPools[key], let worker = pool.workers[id], worker.outputPipe >= 0
+        else { return }
         withUnsafeTemporaryAllocation(byteCount: 16384, alignment: 1) { room in
             // A few rounds: a worker that writes without end must not keep us from the others.
             for _ in 0..<4 {
-                switch Files.readPipe(worker.outputPipe.number, into: room) {
+                switch Files.readPipe(worker.outputPipe, into: room) {
                 case .bytes(let count):
                     let bytes = UnsafeBufferPointer(
                         start: room.baseAddress!.assumingMemoryBound(to: UInt8.self), count: count)
-                    worker.output.take(bytes, now: .now) { logLine($0, dropped: $1, pool, worker) }
+                    worker.output.append(bytes, &pool.outputLimit, now: .now) {
+                        logLine($0, dropped: $1, pool, worker)
+                    }
                 case .end:
-                    unwatch(worker.outputPipe.number)
+                    unwatch(worker.outputPipe)
+                    worker.closeOutput()
                     return
                 case .wouldBlock: return
                 }

@@ -9,26 +9,26 @@ struct WorkerOutput {
     static let longestLine = 2048
 
     private var partial: [UInt8] = []
-    private var limit = RateLimit(burst: 100, perSecond: 20)
 
     /// Calls `line` with each whole line. A number after it: so many lines before it were dropped.
-    mutating func take(
-        _ bytes: UnsafeBufferPointer<UInt8>, now: Instant,
+    mutating func append(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ limit: inout RateLimit, now: Instant,
         line: (_ bytes: UnsafeBufferPointer<UInt8>, _ dropped: Int) -> Void
     ) {
         for byte in bytes {
             if byte == UInt8(ascii: "\n") {
-                flush(now: now, line: line)
+                flush(&limit, now: now, line: line)
             } else {
                 partial.append(byte)
-                if partial.count >= Self.longestLine { flush(now: now, line: line) }
+                if partial.count >= Self.longestLine { flush(&limit, now: now, line: line) }
             }
         }
     }
 
     /// The last line needs no end.
     mutating func flush(
-        now: Instant, line: (_ bytes: UnsafeBufferPointer<UInt8>, _ dropped: Int) -> Void
+        _ limit: inout RateLimit, now: Instant,
+        line: (_ bytes: UnsafeBufferPointer<UInt8>, _ dropped: Int) -> Void
     ) {
         defer { partial.removeAll(keepingCapacity: true) }
         if partial.last == UInt8(ascii: "\r") { partial.removeLast() }

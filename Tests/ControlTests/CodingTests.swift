@@ -19,8 +19,15 @@ struct CodingTests {
         ] + ReleaseReason.allCases.map { .releaseWorker(id: 7, reason: $0) }
 
     static let supervisorMessages: [SupervisorMessage] = [
-        .start(configurationName: "site.yaml"), .worker(pool: 1, id: 2, pid: 3),
-        .noWorker(pool: 0, reason: "php-cgi not found", retryAfterSeconds: 30),
+        .start(configurationName: "site.yaml"),
+        .worker(
+            pool: 1, id: 2, pid: 3,
+            WorkerTerms(path: "/run/w2", isAsked: true, endsByItself: false)),
+        .worker(
+            pool: 1, id: 2, pid: 3,
+            WorkerTerms(path: "/run/w2", isAsked: false, endsByItself: true)),
+        .workerRestarted(pool: 1, id: 2, pid: 4, after: .exited(code: 0)),
+        .noWorker(pool: 0, count: 2, reason: "php-cgi not found", retryAfterSeconds: 30),
         .returnWorker(pool: 7),
         .workerEnded(id: 1, .exited(code: 255)), .workerEnded(id: 2, .killed(signal: 9)),
         .scriptFailed(id: 9, code: 2),

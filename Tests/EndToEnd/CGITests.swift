@@ -14,6 +14,9 @@ private let files = plainFiles.merging([
     "www/cgi-bin/nph-raw":
         "#!/bin/sh\nprintf 'HTTP/1.1 203 Own words\\r\\nX-Own: yes\\r\\nContent-Length: 3\\r\\n\\r\\nraw'\n",
     "www/cgi-bin/silent": "#!/bin/sh\nexit 0\n",
+    "www/cgi-bin/late":
+        "#!/bin/sh\nsleep 0.7\nprintf 'Content-Type: text/plain\\r\\n\\r\\nlate'\n",
+    "www/cgi-bin/noisy": "#!/bin/sh\nwhile :; do echo noise >&2; done\n",
     "www/cgi-bin/text": "#!/bin/sh\necho 'just text'\n",
     "www/cgi-bin/line-feeds": "#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\nfine'\n",
     "www/cgi-bin/slow": "#!/bin/sh\nsleep 600 &\necho $! > pid-of-sleep\nwait\n",
@@ -45,6 +48,19 @@ extension EndToEndTests {
     struct CGITests {
         private func get(_ name: String) throws -> HTTPResponse {
             try SharedServer.current.get("/cgi-bin/" + name)
+        }
+
+        @Test func aClientThatHasSentAllItWantsGetsItsAnswer() throws {
+            let client = try SharedServer.current.client()
+            try client.send("GET /cgi-bin/late HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            shutdown(client.descriptor, Int32(SHUT_WR))
+            let response = try client.response()
+            #expect(response.status == 200 && response.text == "late")
+        }
+
+        @Test func aScriptThatWritesErrorsWithoutEndIsAnswered504() throws {
+            #expect(try get("noisy").status == 504)
+            #expect(try SharedServer.current.errors.utf8.count < 1 << 20)
         }
 
         @Test func aScriptChoosesItsStatus() throws {

@@ -18,12 +18,20 @@ private let site = """
         activity-timeout: 2
         request-timeout: 3
         queue: { length: 2, timeout: 2 }
+      closing:
+        command: [PACKAGE/Tests/Misbehaving/closingfcgi]
+        processes: 2
+      ending:
+        command: [PACKAGE/Tests/Misbehaving/closingfcgi, "20"]
+        processes: 2
     sites:
       - name: main
         root: www
         handlers:
           - { path: /evil, pool: evil }
           - { path: /deaf, pool: deaf }
+          - { path: /closing, pool: closing }
+          - { path: /ending, pool: ending }
     """.replacingOccurrences(of: "PACKAGE", with: Package.folder)
 
 extension EndToEndTests {
@@ -110,6 +118,66 @@ extension EndToEndTests {
             let server = try SharedServer.current
             #expect(try server.get("/evil?stderr-flood").text == "good\n")
             #expect(server.errors.utf8.count < 4 << 20)
+        }
+
+        /// Whether the error log says anything about the pool.
+        private func complaints(about pool: String) throws -> [Substring] {
+            try SharedServer.current.errors.split(separator: "\n").filter {
+                $0.contains("pool \(pool)")
+            }
+        }
+
+        @Test func aProgramThatClosesAfterEachAnswerLosesNothingAndKeepsItsProcess() throws {
+            let server = try SharedServer.current
+            let pids = Locked<Set<Substring>>([])
+            let load = Load(
+                .init(
+                    port: server.port, target: "/closing", clients: 4, requests: 400,
+                    check: { response in
+                        pids.withLock { _ = $0.insert(response.text.split(separator: " ")[0]) }
+                        return nil
+                    }))
+            #expect(load.wait().answered == [200: 400])
+            // A host that has not used a connection leaves it to the next one.
+            for _ in 0..<3 { try server.reload() }
+            #expect(try server.get("/closing").status == 200)
+            #expect(pids.current.count <= 2)
+            #expect(try complaints(about: "closing").isEmpty)
+        }
+
+        @Test func aProgramThatEndsByItselfLosesNoPost() throws {
+            let server = try SharedServer.current
+            let body = [UInt8](repeating: 0x62, count: 1000)
+            var pids: Set<Substring> = []
+            for _ in 0..<300 {
+                let response = try server.client().exchange("POST", "/ending", body: body)
+                #expect(response.status == 200, "\(response.text)")
+                let words = response.text.split(separator: " ")
+                #expect(words.last == "1000")
+                pids.insert(words.first ?? "")
+            }
+            #expect(pids.count >= 15)
+            #expect(try complaints(about: "ending").isEmpty)
+        }
+
+        @Test func aClientThatHasSentAllItWantsGetsItsAnswerFromAPool() throws {
+            let client = try SharedServer.current.client()
+            try client.send("GET /evil?late HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            shutdown(client.descriptor, Int32(SHUT_WR))
+            #expect(try client.response().text == "good\n")
+        }
+
+        @Test(arguments: ["error-drip", "error-flood"])
+        func aProgramThatSaysNothingButErrorsIsAnswered504(_ what: String) throws {
+            #expect(try SharedServer.current.get("/evil?\(what)").status == 504)
+            try expectTheNextOneWorks()
+        }
+
+        @Test func anAnswerThatTakesLongerThanItsTotalIsCut() throws {
+            let client = try SharedServer.current.client()
+            try client.send("GET /evil?drip HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            #expect(throws: ClientError.truncated) { try client.response() }
+            try expectTheNextOneWorks()
         }
 
         @Test func aSilentProgramIsAnswered504AndReplaced() throws {

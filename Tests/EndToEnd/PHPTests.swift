@@ -38,6 +38,18 @@ private let site = """
         handlers: [{ path: "*.php", pool: php }]
     """
 
+/// A site with two processes of php-cgi; `settings` is more of their pool's.
+private func twoProcesses(_ settings: String = "") -> String {
+    """
+    pools:
+      php:
+        command: [php-cgi]
+        processes: 2
+        \(settings)
+    sites: [{ name: main, root: www, handlers: [{ path: "*.php", pool: php }] }]
+    """
+}
+
 extension EndToEndTests {
     @Suite("PHP", .serialized, .server(site, files: files), .timeLimit(.minutes(3)))
     struct PHPTests {
@@ -154,6 +166,48 @@ extension EndToEndTests {
         @Test func aRequestThatOverstaysItsTimeIsAnswered504AndTheNextOneWorks() throws {
             #expect(try get("/slow.php").status == 504)
             #expect(try get("/pid.php").status == 200)
+        }
+
+        /// php-cgi closes a connection that stays silent for five seconds after it was accepted.
+        @Test func aProcessThatClosedItsSilentConnectionAnswersAndIsKept() throws {
+            // Nothing asks PHP while the server starts.
+            let files = files.merging(["www/index.html": "index"]) { $1 }
+            try withServer(twoProcesses(), files: files) { server in
+                let started = eventually { server.children(running: "php-cgi").count == 2 }
+                #expect(started)
+                let before = Set(server.children(running: "php-cgi").map(\.pid))
+                sleep(6)
+                for _ in 0..<10 {
+                    let status = try server.get("/pid.php").status
+                    #expect(status == 200)
+                }
+                #expect(Set(server.children(running: "php-cgi").map(\.pid)) == before)
+                #expect(!server.errors.contains("pool php"), "\(server.errors)")
+            }
+        }
+
+        @Test func aLimitOfPHPsOwnLosesNoPost() throws {
+            let limit = "environment: { PHP_FCGI_MAX_REQUESTS: \"7\" }"
+            try withServer(twoProcesses(limit), files: files) { server in
+                let pids = Locked<[String: Int]>([:])
+                let group = DispatchGroup()
+                for _ in 0..<4 {
+                    group.enter()
+                    Thread {
+                        for _ in 0..<100 {
+                            let answer = try? server.client().exchange(
+                                "POST", "/pid.php", body: Array("a=b".utf8))
+                            let key = answer?.status == 200 ? answer!.text : "lost"
+                            pids.withLock { $0[key, default: 0] += 1 }
+                        }
+                        group.leave()
+                    }.start()
+                }
+                group.wait()
+                #expect(pids.current["lost"] == nil, "\(server.errors)")
+                #expect(pids.current.values.allSatisfy { $0 <= 7 })
+                #expect(!server.errors.contains("pool php"), "\(server.errors)")
+            }
         }
 
         @Test func aKilledProcessIsReplaced() throws {

@@ -51,8 +51,8 @@ private final class ShellStarter: ScriptStarter {
         }
         switch child.end() {
         case .exited(0), nil: break
-        case .exited(let code): run.note(.ended(.exited(code: code)))
-        case .killed(let signal): run.note(.ended(.killed(signal: signal)))
+        case .exited(let code): run.set(.ended(.exited(code: code)))
+        case .killed(let signal): run.set(.ended(.killed(signal: signal)))
         }
         closeDescriptor(output)
         for _ in 0..<200 where !isEnded { Thread.sleep(milliseconds: 5) }
@@ -68,7 +68,7 @@ private struct NoStarter: ScriptStarter {
     func start(_ script: Script, stdin: Int32, stdout: Int32, stderr: Int32) -> ScriptRun? {
         guard let code else { return nil }
         let run = ScriptRun(id: 1) { _, _ in }
-        run.note(.failed(code: code))
+        run.set(.failed(code: code))
         return run
     }
 }
@@ -164,11 +164,46 @@ private func answer(
         #expect(outcome == .redirect(path: Array("/b?c".utf8)) && response.head.isEmpty)
     }
 
-    @Test func scriptEndsWhenTheClientLeaves() throws {
+    @Test func scriptEndsWhenTheClientLeavesAndNothingIsSent() throws {
+        for text in ["sleep 20", "while :; do echo e >&2; done"] {
+            let client = try Client(get)
+            client.leave()
+            let starter = ShellStarter(text)
+            let (_, response) = answer(client, starter)
+            #expect(starter.isEnded && response.status == 0)
+        }
+    }
+
+    @Test func clientThatHasSentAllItWantsGetsItsAnswer() throws {
         let client = try Client(get)
-        client.leave()
-        let starter = ShellStarter("sleep 20")
-        _ = answer(client, starter)
-        #expect(starter.isEnded)
+        client.endStream()
+        let starter = ShellStarter("sleep 0.5; printf 'X: y\\n\\nwhole'")
+        #expect(answer(client, starter).response.text == "whole")
+    }
+
+    /// The script can write no more than is read: after the first few MiB that is little.
+    @Test func endlessStandardErrorIsReadSlowlyAndEndsInTime() throws {
+        let folder = try TemporaryFolder()
+        let script =
+            "dd if=/dev/zero bs=64k count=512 >&2 2>\(folder.path)/count"
+        let (_, response) = answer(try Client(get), ShellStarter(script)) { $0.timeout = 4 }
+        #expect(response.status == 504)
+        // 32 MiB in four seconds would be easy; it was killed before it could count them.
+        #expect(try folder.read("count") == "")
+    }
+
+    @Test func failuresOfOneHandlerAreLoggedNowAndThen() throws {
+        let folder = try TemporaryFolder()
+        let log = "\(folder.path)/log"
+        var settings = Settings.CGI()
+        settings.concurrency = 0
+        let handler = CGIHandler(settings, starter: ShellStarter("exit"))
+        for _ in 0..<200 {
+            let client = try Client(get, log: log)
+            #expect(handler.run(client.exchange) == .answered)
+            #expect(client.response().status == 503)
+        }
+        let lines = try folder.read("log").split(separator: "\n")
+        #expect((20..<100).contains(lines.count), "\(lines.count)")
     }
 }

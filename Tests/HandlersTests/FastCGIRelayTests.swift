@@ -4,9 +4,10 @@
 import Configuration
 import Exchange
 import ExtensionHost
-import Handlers
 import Platform
 import Testing
+
+@testable import Handlers
 
 private let get = "GET /a.php?b=c HTTP/1.1\r\nHost: localhost\r\nX-One: 1\r\n\r\n"
 private func post(_ length: Int) -> String {
@@ -170,11 +171,10 @@ private func ask(
         #expect(again.fate == .reusable && response.text == "late" && asked.body.count == 4)
     }
 
-    /// The worker ends with the request's last bytes unread: only what is safe twice is asked again.
-    @Test(arguments: [(get, false, true), (get, true, false), (post(1), false, false)])
-    func requestThatWasNotReadIsGivenBackWhenThatIsSafe(
-        text: String, isWorker: Bool, isGivenBack: Bool
-    ) throws {
+    /// The worker ends with the request's last bytes unread, and may have read the first: whatever has
+    /// been sent is never sent again.
+    @Test(arguments: [(get, false), (get, true), (post(1), false)])
+    func requestThatHasLeftIsNeverGivenBack(text: String, isWorker: Bool) throws {
         let body: [UInt8] = text == get ? [] : [1]
         let client = try Client(text, body: body)
         let worker = try FakeWorker()
@@ -185,8 +185,8 @@ private func ask(
         }
         let end = relay(isWorker: isWorker).run(client.exchange, on: worker.connection)
         #expect(background.value)
-        #expect(end == RelayEnd(outcome: isGivenBack ? .retry : .answered, fate: .broken))
-        #expect(client.response().status == (isGivenBack ? 0 : 502))
+        #expect(end == RelayEnd(outcome: .answered, fate: .broken))
+        #expect(client.response().status == 502)
     }
 
     @Test func requestThatWasReadIsNeverGivenBack() throws {
@@ -207,7 +207,9 @@ private func ask(
             return true
         }
         let end = relay().run(client.exchange, on: worker.connection)
-        #expect(background.value && end == RelayEnd(outcome: .answered, fate: .broken))
+        // What it has not read is gone with the connection; the next request gets another one.
+        #expect(background.value && end == RelayEnd(outcome: .answered, fate: .reusable))
+        #expect(!worker.connection.isConnected)
         let response = client.response()
         #expect(response.status == 413 && response.text == "no" && !response.isCut)
     }
@@ -219,7 +221,7 @@ private func ask(
         }
     }
 
-    @Test(arguments: [false, true]) func workerIsToldWhenTheClientLeaves(obeys: Bool) throws {
+    @Test(arguments: [false, true]) func ourWorkerIsToldWhenTheClientLeaves(obeys: Bool) throws {
         let client = try Client(get)
         let worker = try FakeWorker()
         let background = Background {
@@ -229,10 +231,241 @@ private func ask(
             return kinds
         }
         client.leave()
-        let end = relay().run(client.exchange, on: worker.connection)
+        let end = relay(isWorker: true).run(client.exchange, on: worker.connection)
         #expect(background.value == [2])
         #expect(end == RelayEnd(outcome: .answered, fate: obeys ? .reusable : .broken))
-        _ = client.response()
+        // 499 is a number for the log: nothing is sent.
+        #expect(client.response().status == 0 && client.exchange.notedStatus == 499)
+    }
+
+    /// Foreign programs fall over FCGI_ABORT_REQUEST. They may be busy with the request for a while.
+    @Test func foreignProgramIsOnlyDisconnectedWhenTheClientLeaves() throws {
+        let client = try Client(get)
+        let worker = try FakeWorker()
+        let background = Background {
+            _ = worker.read()
+            return worker.read().kinds
+        }
+        client.leave()
+        let end = relay().run(client.exchange, on: worker.connection)
+        #expect(end == RelayEnd(outcome: .answered, fate: .abandoned))
+        #expect(background.value == [] && !worker.connection.isConnected)
+        #expect(client.response().status == 0)
+    }
+
+    @Test func clientThatHasSentAllItWantsGetsItsAnswer() throws {
+        let client = try Client(get)
+        client.endStream()
+        let (end, response, _) = try ask(client) {
+            Thread.sleep(milliseconds: 300)
+            return Says.answer("late", $0.id)
+        }
+        #expect(end.fate == .reusable && response.status == 200 && response.text == "late")
+    }
+
+    // MARK: Programs that close connections
+
+    @Test func connectionClosedBeforeTheFirstRequestIsMadeAnewAndIsNoFault() throws {
+        let program = try FakeProgram()
+        try #require(program.accept()).close()
+        let background = Background {
+            guard let worker = program.accept() else { return UInt16(0) }
+            let asked = worker.read()
+            worker.send(Says.answer("hello", asked.id))
+            return asked.id
+        }
+        let client = try Client(post(4), body: Array("body".utf8))
+        let end = relay().run(client.exchange, on: program.connection)
+        #expect(end == RelayEnd(outcome: .answered, fate: .reusable) && background.value > 0)
+        #expect(client.response().text == "hello")
+        // That a silent connection was closed says nothing about those that had a request.
+        #expect(program.conduct.kind == .unknown)
+    }
+
+    @Test func programThatClosesAfterEachAnswerLosesNoRequestAndIsSoonAskedToClose() throws {
+        let program = try FakeProgram(isConnected: false)
+        let count = 100
+        let background = Background {
+            var keeps: [Bool] = []
+            for index in 0..<count {
+                guard let worker = program.accept() else { break }
+                let asked = worker.read()
+                worker.send(Says.answer("\(index)", asked.id))
+                if index == 0 { Thread.sleep(milliseconds: 20) }
+                closeDescriptor(worker.socket)
+                keeps.append(asked.keepsConnection)
+            }
+            return keeps
+        }
+        let relay = relay()
+        for index in 0..<count {
+            let client = try Client(post(4), body: Array("body".utf8))
+            let end = relay.run(client.exchange, on: program.connection)
+            #expect(end == RelayEnd(outcome: .answered, fate: .reusable))
+            #expect(client.response().text == "\(index)")
+        }
+        let keeps = background.value
+        #expect(keeps.count == count && keeps.count(where: { $0 }) <= 2)
+        #expect(program.conduct.kind == .closesConnections)
+    }
+
+    @Test func programThatKeepsItsConnectionIsConnectedOnce() throws {
+        let program = try FakeProgram(isConnected: false)
+        let background = Background {
+            guard let worker = program.accept() else { return 0 }
+            for index in 0..<20 { worker.send(Says.answer("\(index)", worker.read().id)) }
+            return 20
+        }
+        let relay = relay()
+        for index in 0..<20 {
+            let client = try Client(get)
+            #expect(relay.run(client.exchange, on: program.connection).fate == .reusable)
+            #expect(client.response().text == "\(index)")
+        }
+        #expect(background.value == 20 && program.conduct.kind == .keepsConnections)
+    }
+
+    @Test func successorAnswersWhatTheProgramHasNotAccepted() throws {
+        let program = try FakeProgram(isConnected: false)
+        program.conduct.endsByItself()
+        program.conduct.worker(1, isProcess: 78)
+        let background = Background {
+            // Nobody accepts for a while: the program has ended, another one starts.
+            Thread.sleep(milliseconds: 300)
+            guard let worker = program.accept() else { return true }
+            let asked = worker.read()
+            worker.send(Says.answer("hello", asked.id))
+            return asked.keepsConnection
+        }
+        let client = try Client(post(4), body: Array("body".utf8))
+        #expect(relay().run(client.exchange, on: program.connection).fate == .reusable)
+        #expect(client.response().text == "hello" && !background.value)
+        #expect(program.connection.pid == 78 && !program.connection.isConnected)
+    }
+
+    @Test func requestIsGivenBackWhenTheProgramsQueueIsFullOrItsSocketGone() throws {
+        let full = try FakeProgram(isConnected: true, backlog: 0)
+        full.connection.disconnect()
+        let ended = try FakeProgram(isConnected: false)
+        ended.end()
+        for program in [full, ended] {
+            let client = try Client(post(4), body: Array("body".utf8))
+            let end = relay().run(client.exchange, on: program.connection)
+            #expect(end == RelayEnd(outcome: .retry, fate: .broken) && !client.exchange.headSent)
+            _ = client.response()
+        }
+    }
+
+    // MARK: Workers that do not stop talking
+
+    /// A little of the answer every few milliseconds, or standard error without end: the total counts.
+    @Test(arguments: [FastCGI.Kind.stdout, .stderr], [true, false])
+    func talkativeWorkerEndsInTime(kind: FastCGI.Kind, pauses: Bool) throws {
+        let client = try Client(get)
+        let worker = try FakeWorker()
+        let background = Background {
+            let asked = worker.read()
+            worker.send(Says.out("X: y\r\n\r\n", asked.id))
+            let record = Says.content(
+                kind, [UInt8](repeating: 0x78, count: pauses ? 1 : 60_000), asked.id)
+            var sent = 0
+            while worker.sends(record) {
+                sent += record.count
+                if pauses { Thread.sleep(milliseconds: 3) }
+            }
+            return sent
+        }
+        let end = relay(total: 3).run(client.exchange, on: worker.connection)
+        #expect(end == RelayEnd(outcome: .answered, fate: .broken))
+        worker.connection.disconnect()
+        #expect(background.value > 0 && client.response().isCut)
+    }
+
+    /// More than 4 MiB beside the answer are read slowly: the worker waits, and costs no processor.
+    @Test func endlessRecordsThatMeanNothingAreReadSlowly() throws {
+        let client = try Client(get)
+        let worker = try FakeWorker()
+        let background = Background {
+            _ = worker.read()
+            // A management record of unknown type.
+            let record: [UInt8] = [1, 200, 0, 0, 0xea, 0x60, 0, 0]
+            let noise = record + [UInt8](repeating: 0x78, count: 60_000)
+            var sent = 0
+            while worker.sends(noise) { sent += noise.count }
+            return sent
+        }
+        let end = relay(total: 2).run(client.exchange, on: worker.connection)
+        #expect(end == RelayEnd(outcome: .answered, fate: .broken))
+        worker.connection.disconnect()
+        #expect(client.response().status == 504 && background.value < 16 << 20)
+    }
+
+    @Test func standardErrorIsNoSignOfProgress() throws {
+        let folder = try TemporaryFolder()
+        let client = try Client(get, log: "\(folder.path)/log")
+        let worker = try FakeWorker()
+        let background = Background {
+            let asked = worker.read()
+            while worker.sends(Says.content(.stderr, [0x78, 0x0a], asked.id)) {
+                Thread.sleep(milliseconds: 3)
+            }
+            return true
+        }
+        let end = relay(silence: 0.3, total: 10).run(client.exchange, on: worker.connection)
+        #expect(end.fate == .broken)
+        worker.connection.disconnect()
+        #expect(client.response().status == 504 && background.value)
+        #expect(try folder.read("log").contains("the worker was silent for 0.3 s"))
+    }
+
+    @Test(arguments: [false, true]) func leavingIsSeenWhileTheWorkerTalks(isWorker: Bool) throws {
+        let client = try Client(get)
+        client.leave()
+        let worker = try FakeWorker()
+        let background = Background {
+            let asked = worker.read()
+            let record = Says.content(.stderr, [UInt8](repeating: 0x78, count: 60_000), asked.id)
+            while worker.sends(record) {}
+            return true
+        }
+        let end = relay(isWorker: isWorker).run(client.exchange, on: worker.connection)
+        #expect(end.fate == (isWorker ? .broken : .abandoned))
+        worker.connection.disconnect()
+        #expect(background.value && client.response().status == 0)
+    }
+
+    @Test func failuresOfOnePoolAreLoggedNowAndThenAndCounted() throws {
+        let folder = try TemporaryFolder()
+        let relay = relay()
+        for _ in 0..<200 {
+            let client = try Client(get, log: "\(folder.path)/log")
+            let worker = try FakeWorker()
+            let background = Background {
+                worker.send(Says.end(worker.read().id, .unknownRole))
+                return true
+            }
+            _ = relay.run(client.exchange, on: worker.connection)
+            #expect(background.value && client.response().status == 502)
+        }
+        let lines = try folder.read("log").split(separator: "\n")
+        #expect((20..<100).contains(lines.count), "\(lines.count)")
+    }
+
+    @Test func linesOfStandardErrorAreCutCountedAndHarmless() throws {
+        let folder = try TemporaryFolder()
+        let client = try Client(get, log: "\(folder.path)/log")
+        let (end, _, _) = try ask(client) { asked in
+            let lines = String(repeating: "one of many\n", count: 1000)
+            return Says.content(.stderr, Array("\u{1b}[31mred\r\n".utf8), asked.id)
+                + Says.content(.stderr, [UInt8](repeating: 0x78, count: 60_000) + [0x0a], asked.id)
+                + Says.content(.stderr, Array(lines.utf8), asked.id)
+                + Says.answer("ok", asked.id)
+        }
+        #expect(end.fate == .reusable)
+        let text = try folder.read("log")
+        #expect(text.contains("\\x1b[31mred") && !text.contains("\u{1b}"))
+        #expect(text.contains("[and 58976 bytes more]"))
+        #expect(text.split(separator: "\n").count < 300)
     }
 
     @Test func floodOfErrorsLeavesTheAnswerRight() throws {

@@ -15,7 +15,7 @@ struct HeadCollectorTests {
             collector.reset(&head)
             for piece in pieces {
                 let bytes = Array(piece.utf8)
-                if let count = try collector.take(bytes.span, .fromGateway, into: &head) {
+                if let count = try collector.append(bytes.span, .fromGateway, into: &head) {
                     let fields = String(decoding: head.block, as: UTF8.self)
                     return "\(head.status) \(fields) \(bytes.count - count)"
                 }

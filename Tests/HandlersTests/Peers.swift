@@ -3,9 +3,10 @@
 
 import Exchange
 import ExtensionHost
-import Handlers
 import Platform
 import Synchronization
+
+@testable import Handlers
 
 /// Something done on a thread of its own; `value` waits for it.
 final class Background<Value: Sendable>: Sendable {
@@ -42,9 +43,11 @@ final class Client {
     private let received: Background<[UInt8]>
 
     /// `request` is a head; the body is held in memory, or in a file when `spooled`.
-    init(_ request: String, body: [UInt8] = [], spooled: Bool = false) throws {
+    init(
+        _ request: String, body: [UInt8] = [], spooled: Bool = false, log path: String = "/dev/null"
+    ) throws {
         let log = ErrorLog()
-        _ = log.open(path: "/dev/null")
+        _ = log.open(path: path)
         exchange = Exchange(
             limits: ExchangeLimits(responseBuffer: 1 << 20, sendTimeout: 20), errorLog: log)
         let pair = try Socket.pair()
@@ -74,6 +77,9 @@ final class Client {
 
     /// The client goes away without a word.
     func leave() { Socket.shutdownBoth(far) }
+
+    /// The client has nothing more to say, and waits for its answer.
+    func endStream() { Socket.shutdownWrite(far) }
 
     /// Everything the client was sent, once the exchange is over.
     func response() -> Response {
@@ -118,6 +124,8 @@ struct Asked: Sendable, Equatable {
     var body: [UInt8] = []
     /// The types of the records, in order, equal neighbours once.
     var kinds: [UInt8] = []
+    /// FCGI_KEEP_CONN.
+    var keepsConnection = false
 }
 
 /// The far end of a worker connection, to be as good or as evil as a test wants.
@@ -125,23 +133,35 @@ final class FakeWorker: Sendable {
     let connection: WorkerConnection
     let socket: Int32
 
+    /// A worker that nobody can connect to a second time.
     init() throws {
         let pair = try Socket.pair()
-        connection = WorkerConnection(id: 1, pid: 77, pool: 0, socket: Descriptor(owning: pair.0))
+        connection = WorkerConnection(
+            id: 1, pid: 77, pool: 0, path: "/nonexistent", socket: pair.0,
+            conduct: ProgramConduct())
         socket = pair.1
+    }
+
+    init(_ connection: WorkerConnection, accepted socket: Int32) {
+        self.connection = connection
+        self.socket = socket
     }
 
     func close() { Socket.shutdownBoth(socket) }
 
-    func send(_ bytes: [UInt8]) {
+    func send(_ bytes: [UInt8]) { _ = sends(bytes) }
+
+    /// Whether the host, or rather its kernel, has taken it all.
+    func sends(_ bytes: [UInt8]) -> Bool {
         var sent = 0
         while sent < bytes.count {
             let result = bytes.withUnsafeBytes {
                 Socket.send(socket, UnsafeRawBufferPointer(rebasing: $0[sent...]))
             }
-            guard case .bytes(let count) = result else { return }
+            guard case .bytes(let count) = result else { return false }
             sent += count
         }
+        return true
     }
 
     /// Reads records until `isEnough`, or until the server is gone; `each` sees every piece of the body.
@@ -166,6 +186,10 @@ final class FakeWorker: Sendable {
                     asked.id = next.requestID
                     if asked.kinds.last != next.type { asked.kinds.append(next.type) }
                 case .content(let range):
+                    if header.kind == .beginRequest {
+                        let begin = try? FastCGIBegin(bytes.span.extracting(range))
+                        asked.keepsConnection = begin?.keepsConnection == true
+                    }
                     if header.kind == .params { params += bytes[range] }
                     if header.kind == .stdin {
                         asked.body += bytes[range]
@@ -192,6 +216,38 @@ final class FakeWorker: Sendable {
         }
         return found
     }
+}
+
+/// A foreign program with a socket of its own, which a host connects to when it has a request.
+final class FakeProgram: Sendable {
+    private let folder: TemporaryFolder
+    private let listener: Int32
+    let connection: WorkerConnection
+    let conduct = ProgramConduct()
+
+    /// The host has a connection already, as the supervisor gives it one, or has none.
+    init(isConnected: Bool = true, backlog: Int32 = 16) throws {
+        folder = try TemporaryFolder()
+        let path = "\(folder.path)/w1"
+        listener = try Socket.listen(.unix(path), backlog: backlog, blocking: true).take()
+        connection = WorkerConnection(
+            id: 1, pid: 77, pool: 0, path: path,
+            socket: isConnected ? try Socket.connect(.unix(path)).take() : nil, conduct: conduct)
+    }
+
+    deinit { closeDescriptor(listener) }
+
+    /// The next connection; nil when none comes within twenty seconds.
+    func accept() -> FakeWorker? {
+        guard !Socket.wait(listener, for: .readable, milliseconds: 20_000).isEmpty,
+            let accepted = try? Socket.accept(listener)
+        else { return nil }
+        Socket.setBlocking(accepted.socket, true)
+        return FakeWorker(connection, accepted: accepted.socket)
+    }
+
+    /// Ends the program, and its socket with it.
+    func end() { Socket.shutdownBoth(listener) }
 }
 
 /// Records as a worker writes them.

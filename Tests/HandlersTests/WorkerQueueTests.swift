@@ -22,8 +22,8 @@ struct WorkerQueueTests {
         #expect(pool.acquire("a") == "parked, asks")
         #expect(pool.acquire("b") == "parked, asks")
         #expect(pool.acquire("c") == "parked")
-        #expect(pool.queue.grant(1, now: pool.now).next == "a")
-        #expect(pool.queue.grant(2, now: pool.now).next == "b")
+        #expect(pool.queue.grant(1, isAsked: true, now: pool.now).next == "a")
+        #expect(pool.queue.grant(2, isAsked: true, now: pool.now).next == "b")
         #expect(pool.release(2).next == "c")
         #expect(pool.release(1).next == nil)
         #expect(pool.queue.idleCount == 1 && pool.queue.held == 2)
@@ -49,7 +49,7 @@ struct WorkerQueueTests {
     @Test func refusalEndsTheWaitWhenThereIsNoWorkerAndIsRememberedForItsTime() {
         var pool = Pool()
         _ = pool.acquire("a")
-        let refused = pool.queue.deny(reason: "missing", retryAfter: 3, now: pool.now)
+        let refused = pool.queue.deny(count: 1, reason: "missing", retryAfter: 3, now: pool.now)
         #expect(refused.denied == ["a"] && refused.reason == "missing" && refused.retryAfter == 3)
         #expect(pool.acquire("b") == "unavailable 3")
         pool.advance(3)
@@ -61,17 +61,18 @@ struct WorkerQueueTests {
         pool.grant(1)
         _ = pool.acquire("a")
         _ = pool.acquire("b")
-        #expect(pool.queue.deny(reason: "slow", retryAfter: 3, now: pool.now).denied.isEmpty)
+        #expect(
+            pool.queue.deny(count: 1, reason: "slow", retryAfter: 3, now: pool.now).denied.isEmpty)
         #expect(pool.release(1).next == "b")
         // When the last worker dies in the meantime, the wait is over after all.
         _ = pool.acquire("c")
-        _ = pool.release(1, isFit: false)
+        _ = pool.release(1, fate: .broken)
         #expect(pool.queue.expire(now: pool.now).denied == ["c"])
     }
 
     @Test func grantEndsARefusal() {
         var pool = Pool()
-        _ = pool.queue.deny(reason: "slow", retryAfter: 30, now: pool.now)
+        _ = pool.queue.deny(count: 1, reason: "slow", retryAfter: 30, now: pool.now)
         pool.grant(1)
         #expect(pool.acquire("a") == "worker 1")
         #expect(pool.acquire("b") == "parked, asks")
@@ -82,10 +83,10 @@ struct WorkerQueueTests {
         pool.grant(1)
         _ = pool.acquire("a")
         _ = pool.acquire("b")
-        let worn = pool.queue.release(1, isFit: true, requestsServed: 100, now: pool.now)
+        let worn = pool.queue.release(1, .reusable, requestsServed: 100, now: pool.now)
         #expect(worn.release == .served && worn.asks == 1 && worn.next == nil)
-        #expect(pool.queue.grant(2, now: pool.now).next == "b")
-        #expect(pool.release(2, isFit: false).release == .broken)
+        #expect(pool.queue.grant(2, isAsked: true, now: pool.now).next == "b")
+        #expect(pool.release(2, fate: .broken).release == .broken)
         #expect(pool.queue.held == 0)
     }
 
@@ -119,7 +120,7 @@ struct WorkerQueueTests {
         #expect(pool.acquire("b") == "parked, asks")
         #expect(pool.release(2).next == "b")
         #expect(pool.release(2).release == .idle)
-        #expect(pool.queue.grant(3, now: pool.now).release == .idle)
+        #expect(pool.queue.grant(3, isAsked: true, now: pool.now).release == .idle)
         #expect(pool.queue.held == 0)
     }
 
@@ -132,8 +133,55 @@ struct WorkerQueueTests {
         #expect(pool.queue.giveBack() == nil)
         let freed = pool.release(2)
         #expect(freed.next == nil && freed.release == .idle && freed.asks == 0)
-        #expect(pool.queue.grant(2, now: pool.now).next == "b")
+        #expect(pool.queue.grant(2, isAsked: true, now: pool.now).next == "b")
         #expect(pool.release(2).release == nil && pool.queue.held == 1)
+    }
+
+    @Test func workerWhoseRequestWasAbandonedLeavesUntilItIsThroughAndWhoWaitsAsks() {
+        var pool = Pool(maximum: 1)
+        pool.grant(1)
+        _ = pool.acquire("a")
+        _ = pool.acquire("b")
+        let freed = pool.release(1, fate: .abandoned)
+        #expect(freed.release == .idle && freed.next == nil && freed.asks == 1)
+        #expect(pool.queue.held == 0)
+        #expect(pool.queue.grant(1, isAsked: true, now: pool.now).next == "b")
+    }
+
+    @Test func askThatCouldNotBeSentIsNotWantedAndIsMadeAgain() {
+        var pool = Pool(maximum: 2)
+        #expect(pool.acquire("a") == "parked, asks")
+        pool.queue.takeBackAsks(1)
+        #expect(pool.queue.wanted == 0)
+        #expect(pool.queue.expire(now: pool.now).asks == 1)
+        #expect(pool.queue.wanted == 1)
+    }
+
+    @Test func workerThatComesUnaskedAnswersNoAsk() {
+        var pool = Pool(maximum: 3)
+        _ = pool.acquire("a")
+        _ = pool.acquire("b")
+        #expect(pool.queue.wanted == 2)
+        #expect(pool.queue.grant(1, isAsked: false, now: pool.now).next == "a")
+        #expect(pool.queue.wanted == 2)
+        #expect(pool.queue.grant(2, isAsked: true, now: pool.now).next == "b")
+        #expect(pool.queue.grant(3, isAsked: true, now: pool.now).next == nil)
+        #expect(pool.queue.wanted == 0)
+    }
+
+    /// An ask crosses the refusal of the ones before it: it still stands.
+    @Test func refusalAnswersAsManyAsksAsItSays() {
+        var pool = Pool()
+        pool.grant(1)
+        _ = pool.acquire("a")
+        _ = pool.acquire("b")
+        _ = pool.acquire("c")
+        #expect(pool.queue.wanted == 2)
+        _ = pool.queue.deny(count: 1, reason: "slow", retryAfter: 1, now: pool.now)
+        #expect(pool.queue.wanted == 1)
+        pool.advance(2)
+        #expect(pool.queue.expire(now: pool.now).asks == 1)
+        #expect(pool.queue.wanted == 2)
     }
 
     @Test func ringKeepsItsOrderWhileItTurnsAndGrows() {
@@ -175,12 +223,14 @@ private struct Pool {
         }
     }
 
-    mutating func release(_ worker: Int, isFit: Bool = true) -> WorkerQueue<Int, String>.Freed {
-        queue.release(worker, isFit: isFit, requestsServed: 1, now: now)
+    mutating func release(
+        _ worker: Int, fate: WorkerFate = .reusable
+    ) -> WorkerQueue<Int, String>.Freed {
+        queue.release(worker, fate, requestsServed: 1, now: now)
     }
 
     mutating func grant(_ workers: Int...) {
-        for worker in workers { _ = queue.grant(worker, now: now) }
+        for worker in workers { _ = queue.grant(worker, isAsked: false, now: now) }
     }
 
     mutating func advance(_ seconds: Double) { now = now.adding(seconds: seconds) }

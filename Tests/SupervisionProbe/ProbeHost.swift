@@ -217,10 +217,11 @@ final class ProbeHost {
         guard let decoded = try? SupervisorMessage(decoding: message.bytes) else { Exit.now(1) }
         heard.append("\(decoded)")
         switch decoded {
-        case .worker(_, let id, let pid):
+        case .worker(_, let id, let pid, _):
             workers[id] = LineConnection(message.descriptors[0])
             pids[id] = pid
         case .workerEnded(let id, _): (workers[id], pids[id]) = (nil, nil)
+        case .workerRestarted(_, let id, let pid, _): pids[id] = pid
         case .leave: leave()
         case .drain:
             kept = [:]

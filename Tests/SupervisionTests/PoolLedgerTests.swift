@@ -14,7 +14,10 @@ struct PoolLedgerTests {
         pool.answer(1)
         pool.answer(2)
         pool.accept(1, 2)
-        #expect(pool(.hostServes(10)) == [.grant(1, to: 10), .grant(2, to: 10)])
+        #expect(
+            pool(.hostServes(10)) == [
+                .grant(1, to: 10, isAsked: false), .grant(2, to: 10, isAsked: false),
+            ])
     }
 
     @Test func workerIsGivenOnlyAfterItHasAcceptedItsConnection() {
@@ -23,7 +26,7 @@ struct PoolLedgerTests {
         pool.answer(1)
         pool.advance(0.01)
         #expect(pool(.tick) == [.check(1)])
-        #expect(pool(.accepted(1)) == [.grant(1, to: 10)])
+        #expect(pool(.accepted(1)) == [.grant(1, to: 10, isAsked: false)])
     }
 
     @Test func neverMoreThanTheMaximumWhoeverAsks() {
@@ -57,16 +60,16 @@ struct PoolLedgerTests {
         _ = pool(.hostServes(20))
         for id: UInt64 in [1, 2] {
             _ = pool(.released(id, by: 10, .idle))
-            #expect(pool(.accepted(id)) == [.grant(id, to: 20)])
+            #expect(pool(.accepted(id)) == [.grant(id, to: 20, isAsked: false)])
         }
         #expect(pool(.wanted(by: 10)) == [.reclaim(from: 20)])
         // Asked once, however often one looks.
         #expect(pool(.tick) == [])
         #expect(pool(.released(2, by: 20, .idle)) == [.reconnect(2)])
         #expect(pool(.wanted(by: 20)) == [])
-        #expect(pool(.accepted(2)) == [.grant(2, to: 10)])
+        #expect(pool(.accepted(2)) == [.grant(2, to: 10, isAsked: true)])
         _ = pool(.released(2, by: 10, .idle))
-        #expect(pool(.accepted(2)) == [.grant(2, to: 20)])
+        #expect(pool(.accepted(2)) == [.grant(2, to: 20, isAsked: true)])
     }
 
     @Test func idleWorkerOfALeavingHostGoesToTheNewOne() {
@@ -74,9 +77,18 @@ struct PoolLedgerTests {
         pool.serve(host: 10, workers: 1)
         _ = pool(.hostServes(20))
         #expect(pool(.released(1, by: 10, .idle)) == [.reconnect(1)])
-        #expect(pool(.accepted(1)) == [.grant(1, to: 20)])
+        #expect(pool(.accepted(1)) == [.grant(1, to: 20, isAsked: false)])
         // The old host's word no longer counts for it.
         #expect(pool(.released(1, by: 10, .broken)) == [])
+    }
+
+    @Test func workerThatItsHostDidNotUseGoesToTheNextOneAsItIs() {
+        var pool = Pool(minimum: 1, maximum: 1)
+        pool.serve(host: 10, workers: 1)
+        _ = pool(.hostServes(20))
+        #expect(pool(.released(1, by: 10, .untouched)) == [.grant(1, to: 20, isAsked: false)])
+        _ = pool(.retired)
+        #expect(pool(.released(1, by: 20, .untouched)) == [.terminate(1)])
     }
 
     @Test func workerOfADeadHostIsKeptWhenItIsIdleAndReplacedWhenItIsBusy() {
@@ -87,7 +99,7 @@ struct PoolLedgerTests {
         pool.advance(1.1)
         let late = pool(.tick)
         #expect(late.first == .kill(2))
-        #expect(pool(.hostServes(20)) == [.grant(1, to: 20)])
+        #expect(pool(.hostServes(20)) == [.grant(1, to: 20, isAsked: false)])
         #expect(pool(.ended(2, .killed(signal: 9))) == [.spawn])
     }
 
@@ -128,14 +140,14 @@ struct PoolLedgerTests {
             #expect(pool.spawned == attempt)
             pool.answer(UInt64(attempt))
             refused += pool(.ended(UInt64(attempt), .exited(code: 1))).count {
-                if case .deny(10, _, _) = $0 { true } else { false }
+                if case .deny(10, _, _, _) = $0 { true } else { false }
             }
             if attempt == 2 { #expect(refused == 0) }
             if attempt == 3 { #expect(refused == 1) }
         }
         // 30 seconds at most between attempts, and an answer at once for everybody who asks.
         #expect(pool.ledger.deadline(now: pool.now) <= pool.now.adding(seconds: 30))
-        guard case .deny(10, let reason, let seconds) = pool(.wanted(by: 10)).first else {
+        guard case .deny(10, 1, let reason, let seconds) = pool(.wanted(by: 10)).first else {
             Issue.record("not refused")
             return
         }
@@ -149,7 +161,7 @@ struct PoolLedgerTests {
         let actions = pool(.spawnFailed(reason: "could not be started: no such program"))
         #expect(
             actions.contains {
-                if case .deny(10, _, _) = $0 { true } else { false }
+                if case .deny(10, _, _, _) = $0 { true } else { false }
             })
     }
 
@@ -187,12 +199,90 @@ struct PoolLedgerTests {
         #expect(actions.first == .kill(1))
         #expect(
             actions.contains {
-                if case .deny(10, let reason, _) = $0 {
+                if case .deny(10, 1, let reason, _) = $0 {
                     reason.contains("did not accept")
                 } else {
                     false
                 }
             })
+    }
+
+    @Test func grantSaysWhetherItAnswersAWantAndARefusalHowMany() {
+        var pool = Pool(minimum: 1, maximum: 3)
+        _ = pool(.hostServes(10))
+        pool.answer(1)
+        #expect(pool(.accepted(1)) == [.grant(1, to: 10, isAsked: false)])
+        _ = pool(.wanted(by: 10))
+        _ = pool(.wanted(by: 10))
+        pool.answer(2)
+        #expect(pool(.accepted(2)) == [.grant(2, to: 10, isAsked: true)])
+        _ = pool(.wanted(by: 10))
+        let refused = pool(.spawnFailed(reason: "is missing"))
+        #expect(
+            refused.contains {
+                if case .deny(10, 2, _, _) = $0 { true } else { false }
+            })
+    }
+
+    @Test func foreignProgramThatEndsByItselfHasASuccessorAtTheSameSocketAtOnce() {
+        var pool = Pool(minimum: 1, maximum: 1, isForeign: true)
+        pool.serve(host: 10, workers: 1)
+        #expect(!pool.ledger.endsByItself)
+        for _ in 0..<5 {
+            pool.advance(1)
+            #expect(
+                pool(.ended(1, .exited(code: 0))) == [.restart(1, after: .exited(code: 0))])
+        }
+        #expect(pool.ledger.endsByItself)
+        #expect(pool.ledger.workers[1]?.state == .held(by: 10))
+        // The host goes on to use it like before.
+        #expect(pool(.released(1, by: 10, .served)) == [.terminate(1)])
+    }
+
+    @Test func foreignProgramThatIsKilledHasASuccessorUnlessItsHostLetsGoOfIt() {
+        var pool = Pool(minimum: 2, maximum: 2, isForeign: true)
+        pool.serve(host: 10, workers: 1, 2)
+        #expect(!pool(.ended(1, .killed(signal: 9))).contains(.spawn))
+        #expect(!pool(.ended(2, .killed(signal: 9))).contains(.spawn))
+        // Worker 1 died of its request, and the host says so: a new one starts in its place.
+        #expect(pool(.released(1, by: 10, .broken)) == [.spawn])
+        #expect(pool.ledger.workers[1] == nil)
+        pool.advanceToDeadline()
+        #expect(pool(.tick) == [.restart(2, after: .killed(signal: 9))])
+        #expect(!pool.ledger.endsByItself)
+    }
+
+    @Test func foreignProgramThatFailsAtOnceOrCannotStartAgainIsLost() {
+        var pool = Pool(minimum: 0, maximum: 2, isForeign: true)
+        pool.serve(host: 10, workers: 1, 2)
+        #expect(
+            pool(.ended(1, .exited(code: 1))).first == .tellEnded(1, .exited(code: 1), to: 10))
+        pool.advance(5)
+        #expect(pool(.ended(2, .exited(code: 0))) == [.restart(2, after: .exited(code: 0))])
+        let lost = pool(.restartFailed(2, after: .exited(code: 0), reason: "is missing"))
+        #expect(lost.first == .tellEnded(2, .exited(code: 0), to: 10))
+        #expect(pool.ledger.workers.isEmpty)
+    }
+
+    @Test func programThatEndsAllTheTimeIsStartedAtABoundedRate() {
+        var pool = Pool(minimum: 1, maximum: 1, isForeign: true)
+        pool.serve(host: 10, workers: 1)
+        var restarts = 0
+        for _ in 0..<1000 {
+            restarts += pool(.ended(1, .exited(code: 0))).count
+            pool.advance(0.001)
+            restarts += pool(.tick).count
+        }
+        #expect((10...21).contains(restarts))
+    }
+
+    @Test func hostThatDiesWhileItsWorkerIsStartedAgainGetsAnotherOne() {
+        var pool = Pool(minimum: 1, maximum: 1, isForeign: true)
+        pool.serve(host: 10, workers: 1)
+        pool.advance(3)
+        _ = pool(.ended(1, .killed(signal: 11)))
+        #expect(pool(.hostGone(10)) == [.spawn])
+        #expect(pool.ledger.workers.isEmpty)
     }
 
     @Test func retiredPoolServesWhoStillWaitsAndThenEnds() {
@@ -203,7 +293,7 @@ struct PoolLedgerTests {
         #expect(pool(.released(1, by: 10, .served)) == [.terminate(1)])
         #expect(pool(.ended(1, .exited(code: 0))) == [.spawn])
         pool.answer(3)
-        #expect(pool(.accepted(3)) == [.grant(3, to: 10)])
+        #expect(pool(.accepted(3)) == [.grant(3, to: 10, isAsked: true)])
         #expect(pool(.released(2, by: 10, .idle)) == [.terminate(2)])
         #expect(pool(.hostGone(10)) == [.terminate(3)])
         _ = pool(.ended(2, .exited(code: 0)))
@@ -219,10 +309,11 @@ private struct Pool {
     var now = Instant(nanoseconds: 1_000_000_000)
     var spawned = 0
 
-    init(minimum: Int, maximum: Int) {
+    init(minimum: Int, maximum: Int, isForeign: Bool = false) {
         ledger = PoolLedger(
             PoolLedger.Limits(
-                name: "php", minimum: minimum, maximum: maximum, startTimeout: 30))
+                name: "php", minimum: minimum, maximum: maximum, startTimeout: 30,
+                isForeign: isForeign))
     }
 
     mutating func callAsFunction(_ event: PoolLedger.Event) -> [PoolLedger.Action] {

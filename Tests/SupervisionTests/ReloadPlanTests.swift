@@ -57,11 +57,12 @@ struct BackoffTests {
 struct WorkerOutputTests {
     @Test func outputIsCutIntoLinesAndAFloodIsCounted() {
         var output = WorkerOutput()
+        var limit = RateLimit(burst: 100, perSecond: 20)
         var lines: [String] = []
         var dropped = 0
         func feed(_ text: String, _ now: Instant) {
             Array(text.utf8).withUnsafeBufferPointer { bytes in
-                output.take(bytes, now: now) {
+                output.append(bytes, &limit, now: now) {
                     lines.append(String(decoding: $0, as: UTF8.self))
                     dropped += $1
                 }

@@ -76,7 +76,8 @@ struct SupervisorTests {
         RunningSupervisor.kill(before[0].pid)
         #expect(
             server.waitUntil {
-                server.ask("heard")?.contains("workerEnded(id: \(before[0].id)") == true
+                server.ask("heard")?.contains("workerRestarted(pool: 0, id: \(before[0].id)")
+                    == true
             })
         let after = try server.waitForWorkers(2)
         #expect(!after.contains { $0.pid == before[0].pid })

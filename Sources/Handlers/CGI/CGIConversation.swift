@@ -1,6 +1,7 @@
 // One running script: its output becomes the answer, its errors the log, its end the end.
 // SPDX-License-Identifier: Apache-2.0
 
+import Configuration
 import Control
 import Exchange
 import Platform
@@ -9,18 +10,25 @@ import Platform
 struct CGIConversation {
     /// Milliseconds.
     private static let briefWait: Int32 = 2
-    /// Seconds between two looks at the client.
-    private static let lookInterval = 0.2
+    /// Seconds between two questions whether the client is still there.
+    private static let clientInterval = 0.1
+    /// Bytes of standard error that a script may write before they are read slowly.
+    private static let freeErrors = 4 << 20
+    /// Seconds between two reads of it beyond that: at most 1.3 MB in a second.
+    private static let errorPause = 0.05
 
     private let exchange: Exchange
     private let script: ScriptRun
     private let path: [UInt8]
     private let isNonParsed: Bool
-    private let timeout: Double
+    private let handler: CGIHandler
     private var deadline: Instant
-    /// As of the last look.
+    /// When the clock was last read, exactly.
     private var now: Instant
-    private var nextLook: Instant
+    private var nextClientCheck: Instant
+    /// Standard error is not read before then: whoever writes a lot of it waits in his pipe.
+    private var errorsFrom = Instant(nanoseconds: 0)
+    private var errorBytes = 0
     /// The script has ended: nothing of it needs to be ended any more.
     private(set) var hasOutputEnded = false
 
@@ -32,15 +40,15 @@ struct CGIConversation {
     private var outcome = RelayOutcome.answered
     private var isOver = false
 
-    init(_ exchange: Exchange, _ script: ScriptRun, program: [UInt8], timeout: Double) {
+    init(_ exchange: Exchange, _ script: ScriptRun, program: [UInt8], handler: CGIHandler) {
         self.exchange = exchange
         self.script = script
         path = program
-        self.timeout = timeout
+        self.handler = handler
         isNonParsed = CGIHandler.isNonParsed(program)
         now = .now
-        deadline = now.adding(seconds: timeout)
-        nextLook = now.adding(seconds: Self.lookInterval)
+        deadline = now.adding(seconds: handler.settings.timeout)
+        nextClientCheck = now.adding(seconds: Self.clientInterval)
     }
 
     private var program: String { String(decoding: path, as: UTF8.self) }
@@ -58,22 +66,28 @@ struct CGIConversation {
             while true {
                 if hasErrors { readErrors(errors, room) }
                 if !ready.0.isNothing { read(output, room, isLast: ready.0.contains(.hangUp)) }
-                if !isOver { look() }
+                if !isOver { checkDeadline() }
                 if isOver { break }
+                // poll(2) passes over a negative descriptor.
                 ready = Socket.wait(
-                    output, for: .readable, or: errors, for: .readable, milliseconds: patience)
+                    output, for: .readable, or: now < errorsFrom ? -1 : errors, for: .readable,
+                    milliseconds: patience)
                 hasErrors = !ready.1.isNothing
             }
             script.end(outputHasEnded: hasOutputEnded)
-            if hasErrors || !hasOutputEnded { readLastErrors(errors, room) }
+            if hasErrors || !hasOutputEnded || errorBytes == Self.freeErrors {
+                readLastErrors(errors, room)
+            }
         }
-        exchange.logRest(&self.errors, of: nil, at: .now)
+        exchange.logRest(&self.errors, of: nil, handler.errorLines, at: .now)
         return outcome
     }
 
-    /// Milliseconds until it is time to look.
+    /// Milliseconds until there is something to do.
     private var patience: Int32 {
-        let left = min(deadline, nextLook).seconds(since: now)
+        var next = min(deadline, nextClientCheck)
+        if now < errorsFrom { next = min(next, errorsFrom) }
+        let left = next.seconds(since: now)
         return Int32(max(0, left * 1000).rounded(.up))
     }
 
@@ -84,7 +98,7 @@ struct CGIConversation {
         switch Files.readPipe(number, into: room) {
         case .bytes(let count):
             now = .now
-            take(room.prefix(bytes: count).span)
+            output(room.prefix(bytes: count).span)
             // The time a slow client takes for its bytes is not the script's.
             let waited = Instant.now.seconds(since: now)
             if waited > 0.01 { deadline = deadline.adding(seconds: waited) }
@@ -96,9 +110,12 @@ struct CGIConversation {
 
     /// At most so much at a time that the output is not kept waiting.
     private mutating func readErrors(_ number: Int32, _ room: UnsafeMutableRawBufferPointer) {
-        if case .bytes(let count) = Files.readPipe(number, into: room) {
-            exchange.logErrors(&errors, of: nil, room.prefix(bytes: count).span, at: .now)
-        }
+        guard case .bytes(let count) = Files.readPipe(number, into: room) else { return }
+        now = .now
+        exchange.logErrors(
+            &errors, of: nil, room.prefix(bytes: count).span, handler.errorLines, at: now)
+        errorBytes = min(errorBytes + count, Self.freeErrors)
+        if errorBytes == Self.freeErrors { errorsFrom = now.adding(seconds: Self.errorPause) }
     }
 
     /// What is in the pipe, and no more: somebody who writes without end is not waited for.
@@ -111,32 +128,35 @@ struct CGIConversation {
         }
     }
 
-    /// Looks at the deadline, and now and then at the client.
-    private mutating func look() {
+    /// After each step: a script that keeps writing ends in time like a silent one.
+    private mutating func checkDeadline() {
         now = .now
-        if now >= deadline { return fail(504, "\(program) did not finish within \(timeout) s") }
-        guard now >= nextLook else { return }
-        nextLook = now.adding(seconds: Self.lookInterval)
+        if now >= deadline {
+            return fail(504, "\(program) did not finish within \(handler.settings.timeout) s")
+        }
+        guard now >= nextClientCheck else { return }
+        nextClientCheck = now.adding(seconds: Self.clientInterval)
         if !exchange.isConnected { abandon() }
     }
 
     private mutating func abandon() {
-        exchange.refuse(status: 499)
+        exchange.abandon()
         outcome = .answered
         isOver = true
     }
 
     private mutating func fail(_ status: Int, _ reason: String) {
-        exchange.fail(status: status, reason: reason)
+        handler.failures.fail(exchange, status: status, reason: reason)
         outcome = .answered
         isOver = true
     }
 
-    private mutating func take(_ bytes: Span<UInt8>) {
+    /// Bytes of the script's output: the head, then the body.
+    private mutating func output(_ bytes: Span<UInt8>) {
         if isHeadRead { return write(bytes) }
         do throws(ResponseHeadError) {
             let rules: ResponseHead.Rules = isNonParsed ? .fromExtension : .fromGateway
-            guard let consumed = try collector.take(bytes, rules, into: &head) else { return }
+            guard let consumed = try collector.append(bytes, rules, into: &head) else { return }
             isHeadRead = true
             begin()
             write(bytes.extracting(consumed..<bytes.count))
@@ -193,7 +213,9 @@ struct CGIConversation {
         if head.isChunked, !chunks.isDone {
             return fail(502, "\(program): its last chunk is missing")
         }
-        if ending != .exited(code: 0) { exchange.log(.notice, "\(program); it \(ending)") }
+        if ending != .exited(code: 0) {
+            handler.failures.log(.notice, "\(program); it \(ending)", of: exchange)
+        }
         if outcome == .answered { exchange.finish() }
         isOver = true
     }

@@ -17,6 +17,9 @@ package final class CGIHandler: Sendable {
     private let starter: any ScriptStarter
     private let running = Atomic<Int>(0)
     private let errorPipes = ErrorPipes()
+    let failures = FailureLines()
+    /// What the scripts' standard error may add to the log.
+    let errorLines = LineLimit(burst: 200, perSecond: 10)
 
     package init(_ settings: Settings.CGI, starter: any ScriptStarter) {
         self.settings = settings
@@ -28,18 +31,22 @@ package final class CGIHandler: Sendable {
         let count = running.add(1, ordering: .relaxed).newValue
         defer { running.subtract(1, ordering: .relaxed) }
         guard count <= settings.concurrency else {
-            exchange.fail(
-                status: 503, reason: "\(settings.concurrency) scripts are running", retryAfter: 1)
+            failures.fail(
+                exchange, status: 503,
+                reason: "\(settings.concurrency) scripts are running; raise concurrency",
+                retryAfter: 1)
             return .answered
         }
         guard let script = script(for: exchange) else {
-            exchange.fail(status: 431, reason: "the script's environment would be too large")
+            failures.fail(
+                exchange, status: 431, reason: "the script's environment would be too large")
             return .answered
         }
         do throws(SystemError) {
             return try start(script, for: exchange)
         } catch {
-            exchange.fail(status: 503, reason: "a script's streams: \(error)", retryAfter: 1)
+            failures.fail(
+                exchange, status: 503, reason: "a script's streams: \(error)", retryAfter: 1)
             return .answered
         }
     }
@@ -59,11 +66,12 @@ package final class CGIHandler: Sendable {
             script, stdin: input, stdout: output.write.number, stderr: errors.write)
         guard let run else {
             errorPipes.put(errors)
-            exchange.fail(status: 503, reason: "no supervisor can start the script", retryAfter: 1)
+            failures.fail(
+                exchange, status: 503, reason: "no supervisor can start the script", retryAfter: 1)
             return .answered
         }
         var conversation = CGIConversation(
-            exchange, run, program: exchange.route.scriptFilename, timeout: settings.timeout)
+            exchange, run, program: exchange.route.scriptFilename, handler: self)
         // Only the script and its starter may hold the writing end: its closing is the output's end.
         let outcome = conversation.run(output: output.closeWriting(), errors: errors.read)
         if conversation.hasOutputEnded { errorPipes.put(errors) } else { errors.close() }

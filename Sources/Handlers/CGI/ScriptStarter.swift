@@ -29,18 +29,18 @@ package final class ScriptRun: Sendable {
 
     package let id: UInt64
     private let current = Mutex(State.started)
-    private let noteEnd: @Sendable (UInt64, Bool) -> Void
+    private let onEnd: @Sendable (UInt64, Bool) -> Void
 
-    /// `noteEnd` tells the starter of the request's end, and whether the output had ended before it.
-    package init(id: UInt64, noteEnd: @escaping @Sendable (UInt64, Bool) -> Void) {
+    /// `onEnd` tells the starter of the request's end, and whether the output had ended before it.
+    package init(id: UInt64, onEnd: @escaping @Sendable (UInt64, Bool) -> Void) {
         self.id = id
-        self.noteEnd = noteEnd
+        self.onEnd = onEnd
     }
 
     package var state: State { current.withLock { $0 } }
 
     /// What the starter has learnt. An end is the last word.
-    package func note(_ state: State) {
+    package func set(_ state: State) {
         current.withLock {
             switch $0 {
             case .started: $0 = state
@@ -50,5 +50,5 @@ package final class ScriptRun: Sendable {
     }
 
     /// The request is over; unless its output has ended, whatever is left of the script shall end too.
-    package func end(outputHasEnded: Bool) { noteEnd(id, outputHasEnded) }
+    package func end(outputHasEnded: Bool) { onEnd(id, outputHasEnded) }
 }

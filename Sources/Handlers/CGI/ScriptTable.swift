@@ -39,10 +39,10 @@ package final class ScriptTable: ScriptStarter {
 
     /// What the supervisor says of a script; false when the message is about something else.
     @discardableResult
-    package func note(_ message: SupervisorMessage) -> Bool {
+    package func receive(_ message: SupervisorMessage) -> Bool {
         switch message {
-        case .scriptFailed(let id, let code): note(id, .failed(code: code))
-        case .scriptEnded(let id, let end): note(id, .ended(end))
+        case .scriptFailed(let id, let code): set(id, .failed(code: code))
+        case .scriptEnded(let id, let end): set(id, .ended(end))
         default: return false
         }
         return true
@@ -51,8 +51,8 @@ package final class ScriptTable: ScriptStarter {
     /// Scripts whose requests are not over.
     package var count: Int { state.withLock { $0.runs.count } }
 
-    private func note(_ id: UInt64, _ news: ScriptRun.State) {
-        state.withLock { $0.runs[id] }?.note(news)
+    private func set(_ id: UInt64, _ news: ScriptRun.State) {
+        state.withLock { $0.runs[id] }?.set(news)
         // Now the supervisor may let go of the output.
         link.send(.endScript(id: id))
     }

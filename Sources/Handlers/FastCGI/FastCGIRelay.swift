@@ -11,13 +11,15 @@ package enum WorkerFate: Sendable, Equatable {
     case reusable
     /// Dead, late, or not to be trusted with another request.
     case broken
+    /// Its client has left and its connection is closed: it may still be at work on that request.
+    case abandoned
 }
 
 /// What came of the exchange.
 package enum RelayOutcome: Sendable, Equatable {
     /// The client has its answer, or the exchange has failed: it is over.
     case answered
-    /// Nothing has been answered and the worker did nothing: another worker may be asked, once.
+    /// Nothing of the request has left this server: another worker may be asked, once.
     case retry
     /// The answer is what this server says to another path: a local redirect (RFC 3875 §6.2.2).
     case redirect(path: [UInt8])
@@ -37,7 +39,7 @@ package struct RelayEnd: Sendable, Equatable {
 ///
 /// The calling thread waits for the worker: there are as many of these as there are workers. A request
 /// is one send and an answer one receive, when both are small.
-package struct FastCGIRelay: Sendable {
+package final class FastCGIRelay: Sendable {
     let poolName: String
     let activityTimeout: Double
     let requestTimeout: Double
@@ -45,6 +47,9 @@ package struct FastCGIRelay: Sendable {
     let isWorker: Bool
     /// Seconds a worker has to end a request after FCGI_ABORT_REQUEST.
     let grace = 1.0
+    let failures = FailureLines()
+    /// What the workers' standard error may add to the log.
+    let errorLines = LineLimit(burst: 200, perSecond: 10)
 
     package init(pool: Settings.Pool, isWorker: Bool) {
         poolName = pool.name

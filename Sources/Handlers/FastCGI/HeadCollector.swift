@@ -8,37 +8,39 @@ import Exchange
 /// A program says the same head again and again: one made of the same text as the last is not read anew.
 struct HeadCollector: Sendable {
     /// A longer head is not worth being compared.
-    private static let longestKnown = 1024
+    private static let longestRemembered = 1024
 
     private var bytes: [UInt8] = []
     /// What `head` was read from; empty when it is of no more use.
-    private var known: [UInt8] = []
+    private var remembered: [UInt8] = []
 
     /// Makes ready for the next head, which is to be read into the same `head`.
     mutating func reset(_ head: inout ResponseHead) {
         if !bytes.isEmpty { bytes.removeAll(keepingCapacity: true) }
-        if known.isEmpty { head.reset() }
+        if remembered.isEmpty { head.reset() }
     }
 
-    /// Takes the next bytes: how many of them were the head's, nil when the head is not complete.
-    mutating func take(
+    /// Adds the next bytes: how many of them were the head's, nil when the head is not complete.
+    mutating func append(
         _ next: Span<UInt8>, _ rules: ResponseHead.Rules, into head: inout ResponseHead
     ) throws(ResponseHeadError) -> Int? {
         if bytes.isEmpty {
-            if !known.isEmpty {
-                if isKnown(next) { return known.count }
-                known.removeAll(keepingCapacity: true)
+            if !remembered.isEmpty {
+                if beginsWithLastHead(next) { return remembered.count }
+                remembered.removeAll(keepingCapacity: true)
                 head.reset()
             }
             if let consumed = try head.parse(next, rules) {
-                if consumed <= Self.longestKnown { known.append(next.extracting(first: consumed)) }
+                if consumed <= Self.longestRemembered {
+                    remembered.append(next.extracting(first: consumed))
+                }
                 return consumed
             }
         }
         let collected = bytes.count
         let room = max(0, ResponseHead.largestHead + 1 - collected)
         bytes.append(next.extracting(first: min(next.count, room)))
-        // Looks only where nobody has looked: the work stays proportional to the bytes.
+        // Each byte is searched once: the work stays proportional to the bytes.
         let length = ResponseHead.length(in: bytes.span, from: collected)
         if length == nil, bytes.count <= ResponseHead.largestHead { return nil }
         guard let consumed = try head.parse(bytes.span, rules) else { return nil }
@@ -46,10 +48,10 @@ struct HeadCollector: Sendable {
     }
 
     /// A head ends at its first blank line, so what begins with the last one has the same head.
-    private func isKnown(_ next: Span<UInt8>) -> Bool {
-        guard next.count >= known.count else { return false }
-        return next.extracting(first: known.count).withUnsafeBytes { next in
-            known.withUnsafeBytes { compare($0, next) }
+    private func beginsWithLastHead(_ next: Span<UInt8>) -> Bool {
+        guard next.count >= remembered.count else { return false }
+        return next.extracting(first: remembered.count).withUnsafeBytes { next in
+            remembered.withUnsafeBytes { compare($0, next) }
         }
     }
 

@@ -49,6 +49,8 @@ package final class WorkerPool: Sendable {
     package let index: Int
     private let queueTimeout: Double
     private let supply: any WorkerSupply
+    /// What this host knows of the pool's program.
+    package let conduct = ProgramConduct()
     private let queue: Mutex<WorkerQueue<WorkerConnection, Parked>>
 
     package init(index: Int, settings: Settings.Pool, supply: any WorkerSupply) {
@@ -61,7 +63,7 @@ package final class WorkerPool: Sendable {
                 WorkerQueue.Limits(
                     minimum: settings.minimum, maximum: settings.maximum, queue: settings.queue,
                     queueTimeout: settings.queueTimeout, idleTimeout: settings.idleTimeout,
-                    maxRequests: settings.maxRequests)))
+                    maxRequests: settings.requestsPerProcess)))
     }
 
     package var status: Status {
@@ -94,7 +96,7 @@ package final class WorkerPool: Sendable {
     package func release(_ worker: WorkerConnection, fate: WorkerFate) -> Exchange? {
         let freed = queue.withLock {
             $0.release(
-                worker, isFit: fate == .reusable, requestsServed: worker.requestsServed,
+                worker, fate, requestsServed: worker.requestsServed,
                 now: CoarseClock.now)
         }
         return assign(worker, freed)
@@ -103,15 +105,15 @@ package final class WorkerPool: Sendable {
     // MARK: The control thread
 
     /// The supervisor gives a worker: to the exchange that waits longest, which is scheduled with it.
-    package func granted(_ worker: WorkerConnection) {
-        let freed = queue.withLock { $0.grant(worker, now: .now) }
+    package func granted(_ worker: WorkerConnection, isAsked: Bool) {
+        let freed = queue.withLock { $0.grant(worker, isAsked: isAsked, now: .now) }
         if let next = assign(worker, freed) { next.complete() }
     }
 
     /// The supervisor has none now. When this host has none either, those who wait are answered.
-    package func denied(reason: String, retryAfter: Int) {
+    package func denied(count: Int, reason: String, retryAfter: Int) {
         let expired = queue.withLock {
-            $0.deny(reason: reason, retryAfter: retryAfter, now: .now)
+            $0.deny(count: count, reason: reason, retryAfter: retryAfter, now: .now)
         }
         end(expired)
     }
@@ -156,7 +158,7 @@ package final class WorkerPool: Sendable {
             // Its client has gone while it waited: it costs no worker.
             next.refuse(status: 503)
             next.complete()
-            freed = queue.withLock { $0.settle(worker, .now) }
+            freed = queue.withLock { $0.assign(worker, .now) }
         }
         if let reason = freed.release { letGo(worker, reason) }
         ask(for: freed.asks)
@@ -179,13 +181,18 @@ package final class WorkerPool: Sendable {
         }
     }
 
+    /// What could not be asked is not wanted: `expire` tries again.
     private func ask(for count: Int) {
-        for _ in 0..<count { supply.send(.wantWorker(pool: index), descriptors: []) }
+        var unsent = 0
+        for _ in 0..<count where !supply.send(.wantWorker(pool: index), descriptors: []) {
+            unsent += 1
+        }
+        if unsent > 0 { queue.withLock { $0.takeBackAsks(unsent) } }
     }
 
     /// The connection ends now, whoever still holds the object: the worker may accept its next one.
     private func letGo(_ worker: WorkerConnection, _ reason: ReleaseReason) {
-        Socket.shutdownBoth(worker.socket.number)
-        supply.send(.releaseWorker(id: worker.id, reason: reason), descriptors: [])
+        supply.send(
+            .releaseWorker(id: worker.id, reason: worker.letGo(reason)), descriptors: [])
     }
 }

@@ -63,7 +63,7 @@ struct WorkerQueue<Worker, Waiting> {
     private var parked = Ring<(waiting: Waiting, since: Instant)>()
     /// Workers of this host, busy or idle.
     private(set) var held = 0
-    /// Workers asked for and not answered.
+    /// Workers the supervisor has been asked for and has neither given nor refused.
     private(set) var wanted = 0
     /// Workers another host waits for: the next free ones.
     private var owed = 0
@@ -90,21 +90,28 @@ struct WorkerQueue<Worker, Waiting> {
         return .parked(asks: askForMore(now) > 0)
     }
 
-    /// - Parameter isFit: it may serve another request.
     mutating func release(
-        _ worker: Worker, isFit: Bool, requestsServed: Int, now: Instant
+        _ worker: Worker, _ fate: WorkerFate, requestsServed: Int, now: Instant
     ) -> Freed {
         let isWorn = limits.maxRequests > 0 && requestsServed >= limits.maxRequests
-        guard isFit && !isWorn else {
-            held = max(0, held - 1)
-            owed = max(0, owed - 1)
-            return Freed(release: isFit ? .served : .broken, asks: askForMore(now))
+        switch fate {
+        case .broken: return letGo(.broken, now)
+        case .reusable where !isWorn: return assign(worker, now)
+        case .reusable: return letGo(.served, now)
+        // The supervisor finds out when it is through with the request, and gives it back.
+        case .abandoned: return letGo(isWorn ? .served : .idle, now)
         }
-        return settle(worker, now)
     }
 
-    /// The next in the queue, for a worker whose last candidate's client has gone.
-    mutating func settle(_ worker: Worker, _ now: Instant) -> Freed {
+    private mutating func letGo(_ reason: ReleaseReason, _ now: Instant) -> Freed {
+        held = max(0, held - 1)
+        owed = max(0, owed - 1)
+        return Freed(release: reason, asks: askForMore(now))
+    }
+
+    /// Gives a free worker to the next in the queue, or keeps it: when it is new, when its request is over,
+    /// and when the client of the one it was meant for has gone.
+    mutating func assign(_ worker: Worker, _ now: Instant) -> Freed {
         if owed > 0 {
             owed -= 1
             held = max(0, held - 1)
@@ -123,21 +130,25 @@ struct WorkerQueue<Worker, Waiting> {
 
     // MARK: The supervisor's answers
 
-    mutating func grant(_ worker: Worker, now: Instant) -> Freed {
+    /// - Parameter isAsked: it answers one of the asks; else it comes unasked, and they stand.
+    mutating func grant(_ worker: Worker, isAsked: Bool, now: Instant) -> Freed {
         held += 1
-        wanted = max(0, wanted - 1)
+        if isAsked { wanted = max(0, wanted - 1) }
         refusal = nil
-        return settle(worker, now)
+        return assign(worker, now)
     }
 
-    /// None can be had now. Those who wait are given up when there is no worker at all.
-    mutating func deny(reason: String, retryAfter: Int, now: Instant) -> Expired {
-        wanted = 0
+    /// So many asks are refused. Those who wait are given up when there is no worker at all.
+    mutating func deny(count: Int, reason: String, retryAfter: Int, now: Instant) -> Expired {
+        wanted = max(0, wanted - count)
         refusal = (reason, now.adding(seconds: Double(max(1, retryAfter))))
         var expired = Expired()
         giveUp(now, &expired)
         return expired
     }
+
+    /// So many asks could not be sent; the next `expire` asks again.
+    mutating func takeBackAsks(_ count: Int) { wanted = max(0, wanted - count) }
 
     /// Last in, first out: the caches of the worker that was busy just now are warm, and what is not needed
     /// grows idle and ends. Among those that stay anyhow the longest idle has its turn now and then, so

@@ -10,11 +10,11 @@ extension Exchange: ExtensionExchange {
 
     package func readBody(into room: UnsafeMutableRawBufferPointer) -> Int { body.read(into: room) }
 
-    /// Whether the client still has its side open (man 2 poll, POLLRDHUP).
+    /// Whether the client can still be sent something: the end of its own stream says nothing about that,
+    /// a reset does (man 2 poll, POLLERR and POLLHUP, which need not be asked for).
     package var isConnected: Bool {
         guard !isBroken else { return false }
-        let ready = Socket.wait(socket, for: .peerClosed, milliseconds: 0)
-        return ready.isDisjoint(with: [.peerClosed, .hangUp, .error])
+        return Socket.wait(socket, for: [], milliseconds: 0).isEmpty
     }
 
     package var keepsConnection: Bool { request.keepsAlive && keepsConnectionAfter }

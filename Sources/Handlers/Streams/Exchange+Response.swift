@@ -174,6 +174,14 @@ extension Exchange {
         finish()
     }
 
+    /// Nobody waits for this response any more: nothing else of it is sent, and the access log says 499
+    /// (nginx's number for it, which no client ever sees).
+    package func abandon() {
+        noteStatus(499)
+        isCut = true
+        isBroken = true
+    }
+
     /// Answers OPTIONS: which methods there are.
     package func allow(_ methods: StaticString) {
         var head = ResponseHead()

@@ -38,30 +38,38 @@ final class RunningHost {
     func run() -> Int32 {
         link.send(.ready)
         while let received = link.receive() {
-            handle(received.message, received.descriptors.first)
+            handle(received.message, received.descriptors.first, isCut: received.isCut)
         }
         // The supervisor is gone: nobody could start workers or stop us. Nothing outlives it.
         Exit.now(1)
     }
 
-    private func handle(_ message: SupervisorMessage, _ descriptor: Int32?) {
+    private func handle(_ message: SupervisorMessage, _ descriptor: Int32?, isCut: Bool) {
         switch message {
-        case .worker(let pool, let id, let pid):
-            guard let socket = descriptor else {
+        case .worker(let index, let id, let pid, let terms):
+            let pool = parts.pools[index]
+            guard !isCut else {
+                // The worker has accepted the connection that could not be had, and would not take another.
                 link.send(.releaseWorker(id: id, reason: .idle))
-                return parts.pools[pool].denied(
-                    reason: "the host has too many open files", retryAfter: 1)
+                return pool.denied(
+                    count: terms.isAsked ? 1 : 0, reason: "the host has too many open files",
+                    retryAfter: 1)
             }
+            if terms.endsByItself { pool.conduct.endsByItself() }
             let worker = WorkerConnection(
-                id: id, pid: pid, pool: pool, socket: Descriptor(owning: socket))
-            parts.pools[pool].granted(worker)
-        case .noWorker(let pool, let reason, let seconds):
-            parts.pools[pool].denied(reason: reason, retryAfter: seconds)
+                id: id, pid: pid, pool: index, path: terms.path, socket: descriptor,
+                conduct: pool.conduct)
+            pool.granted(worker, isAsked: terms.isAsked)
+        case .noWorker(let pool, let count, let reason, let seconds):
+            parts.pools[pool].denied(count: count, reason: reason, retryAfter: seconds)
+        case .workerRestarted(let pool, let id, let pid, let end):
+            parts.pools[pool].conduct.worker(id, isProcess: pid)
+            if end == .exited(code: 0) { parts.pools[pool].conduct.endsByItself() }
         case .returnWorker(let pool): parts.pools[pool].giveBack()
         case .workerEnded(let id, _):
             for pool in parts.pools { pool.workerEnded(id) }
         case .scriptFailed, .scriptEnded:
-            parts.scripts.note(message)
+            parts.scripts.receive(message)
         case .leave:
             let link = link
             leave { link.send(.handOver(id: $0), descriptors: [$1]) }
