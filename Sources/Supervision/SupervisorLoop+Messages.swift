@@ -17,7 +17,7 @@ extension SupervisorLoop {
         tell(host, message, passing: SharedDescriptor(descriptor))
     }
 
-    private func tell(
+    func tell(
         _ host: HostProcess, _ message: SupervisorMessage, passing descriptor: SharedDescriptor
     ) {
         send(

@@ -95,7 +95,7 @@ extension SupervisorLoop {
             let connection = try Socket.connect(.unix(path), milliseconds: 10)
             let started = try execute(command, listener: listener.number)
             let worker = WorkerProcess(started, listener: listener, path: path)
-            worker.connection = consume connection
+            worker.connection = SharedDescriptor(connection)
             return worker
         } catch {
             PrivateFolder.removeFile(path)
@@ -178,10 +178,9 @@ extension SupervisorLoop {
             path: worker.path, isAsked: isAsked, endsByItself: pool.ledger.endsByItself)
         let message = SupervisorMessage.worker(
             pool: index, id: id, pid: worker.process.pid, terms)
-        // A copy travels: the connection goes to the next host if this one does not use it. Without one
-        // the host connects by itself.
-        if let copy = worker.copyOfConnection() {
-            tell(host, message, passing: copy)
+        // Shared: the connection goes to the next host if this one does not use it.
+        if let connection = worker.connection {
+            tell(host, message, passing: connection)
         } else {
             tell(host, message)
         }

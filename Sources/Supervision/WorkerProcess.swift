@@ -15,7 +15,7 @@ final class WorkerProcess {
     private(set) var outputPipe: Int32
     /// Made for the next host that gets this worker; kept beside that host's copy, so that one which it
     /// did not use can go to another.
-    var connection: Descriptor?
+    var connection: SharedDescriptor?
     var output = WorkerOutput()
 
     init(_ started: StartedProcess, listener: consuming Descriptor, path: String) {
@@ -42,15 +42,7 @@ final class WorkerProcess {
     /// Makes a new connection, in place of the one there was; it waits in the listener's queue.
     func connect() throws(SystemError) {
         connection = nil
-        connection = try Socket.connect(.unix(path), milliseconds: 10)
-    }
-
-    /// The connection under another descriptor; nil when there is none, or no descriptor is left.
-    func copyOfConnection() -> Descriptor? {
-        switch connection {
-        case .some(let descriptor): try? descriptor.duplicate()
-        case nil: nil
-        }
+        connection = SharedDescriptor(try Socket.connect(.unix(path), milliseconds: 10))
     }
 
     /// No connection waits: the worker has taken what was made for it.

@@ -82,18 +82,26 @@ package final class HostProcess {
     private func run() -> Int32 {
         link.send(.ready)
         while let received = link.receive() {
-            handle(received.message, received.descriptors.first)
+            handle(received.message, received.descriptors.first, isCut: received.isCut)
         }
         // The supervisor is gone: nobody could start workers or stop us. Nothing outlives it.
         Exit.now(1)
     }
 
-    /// Everything the supervisor says. A descriptor that should have come and did not is an error of that
-    /// message alone.
-    private func handle(_ message: SupervisorMessage, _ descriptor: Int32?) {
+    /// Everything the supervisor says. `isCut`: a descriptor came with it and could not be had, which is an
+    /// error of that message alone.
+    private func handle(_ message: SupervisorMessage, _ descriptor: Int32?, isCut: Bool) {
         switch message {
         case .worker(let index, let id, let pid, let terms):
-            grant(id, pid, of: table.pools[index], terms, descriptor)
+            let pool = table.pools[index]
+            guard !isCut else {
+                // The worker has accepted the connection that could not be had, and would not take another.
+                link.send(.releaseWorker(id: id, reason: .idle))
+                return pool.denied(
+                    count: terms.isAsked ? 1 : 0, reason: "the host has too many open files",
+                    retryAfter: 1)
+            }
+            grant(id, pid, of: pool, terms, descriptor)
         case .noWorker(let pool, let count, let reason, let seconds):
             table.pools[pool].denied(count: count, reason: reason, retryAfter: seconds)
         case .workerRestarted(let index, let id, let pid, let end):
@@ -120,8 +128,7 @@ package final class HostProcess {
         }
     }
 
-    /// Without a descriptor - this process may have too many open - the worker is connected to when a
-    /// request is there.
+    /// Without a connection that is there already the first request makes one.
     private func grant(
         _ id: UInt64, _ pid: Int32, of pool: WorkerPool, _ terms: WorkerTerms, _ socket: Int32?
     ) {
