@@ -74,7 +74,7 @@ final class ConnectionTable: Sendable {
     }
 
     /// Calls `body` with every slot that has ever held a connection.
-    func forEach(_ body: (Connection) -> Void) {
+    func visit(_ body: (Connection) -> Void) {
         for slot in 0..<made.load(ordering: .acquiring) {
             slots[slot]._withUnsafeGuaranteedRef { body($0) }
         }
@@ -84,7 +84,7 @@ final class ConnectionTable: Sendable {
     func longestIdle() -> Connection? {
         var longest: Connection?
         var nearest = Int64.max
-        forEach { connection in
+        visit { connection in
             guard connection.isIdle.load(ordering: .relaxed) else { return }
             let deadline = connection.deadline.load(ordering: .relaxed)
             if deadline < nearest {

@@ -162,7 +162,7 @@ final class Host: Sendable {
     /// Tells every idle connection that the host leaves. Called again and again while any is left.
     func wakeIdle() {
         for shard in shards {
-            shard.connections.forEach {
+            shard.connections.visit {
                 if $0.isIdle.load(ordering: .relaxed) { shard.wake($0, .leaving) }
             }
         }
