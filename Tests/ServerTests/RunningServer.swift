@@ -144,11 +144,11 @@ struct RunningServer {
             served: ServedMapping(name: "files"))
         let rules: [any Rule] = [MethodRule(), BodyLimitRule(limit: settings.limits.body)]
         let site = RoutedSite(
-            named, served: served, rules: RuleChain(rules), mappings: mappings, files: files)
+            served: served, rules: RuleChain(rules), mappings: mappings, files: files)
         var listeners: [Int32] = []
         if listens { listeners = [try Socket.listen(.ipv4(0x7f00_0001, port: 0)).take()] }
         server = try Host(
-            settings: settings, listeners: listeners, router: Router(sites: [site]),
+            settings: settings, listeners: listeners, router: Router(sites: [site], hosts: [[]]),
             errorLog: log, accessLog: nil)
         address = listeners.first.map { Socket.localAddress($0) } ?? .unix("")
         try server.start()

@@ -48,6 +48,8 @@ final class Connection: Schedulable, @unchecked Sendable {
     private var set: WorkingSet?
     /// Who answers the request; not counted, for mappings live as long as the host.
     var mapping: Unmanaged<RoutedMapping>?
+    /// Requests begun since the turn was taken.
+    var requestsInTurn = 0
     /// The socket had nothing more to give when last asked.
     var isDrained = false
     /// The client may have closed its side; that makes no second event after the bytes before it are read.
@@ -156,9 +158,9 @@ final class Connection: Schedulable, @unchecked Sendable {
     }
 
     private func wakeSender(_ token: UInt64, _ events: Poller.Events, _ wake: () -> Void) {
-        let isReset = !events.isDisjoint(with: [.error, .hangUp])
+        let isReset = events.rawValue & Self.gone != 0
         if isReset { output.clientReset(generation: UInt32(truncatingIfNeeded: token >> 32)) }
-        if isReset || events.contains(.writable),
+        if isReset || events.rawValue & Self.writable != 0,
             output.isBlocked.load(ordering: .sequentiallyConsistent)
         {
             wake()
@@ -167,12 +169,21 @@ final class Connection: Schedulable, @unchecked Sendable {
 
     /// Nil: the event is the sender's alone.
     private static func causes(of events: Poller.Events) -> Causes? {
-        guard !events.isDisjoint(with: [.readable, .peerClosed, .error, .hangUp]) else {
-            return nil
-        }
-        return events.isDisjoint(with: [.peerClosed, .error, .hangUp])
-            ? .socket : [.socket, .peerClosed]
+        guard events.rawValue & arrival != 0 else { return nil }
+        let bits = Causes.socket.rawValue
+        return Causes(
+            rawValue: events.rawValue & ended != 0 ? bits | Causes.peerClosed.rawValue : bits)
     }
+
+    // Bits of `Poller.Events` as plain numbers: sets of another room's type cost thousands of instructions
+    // an event, because they are not specialized here.
+    private static let writable: UInt32 = 0x004
+    /// EPOLLERR and EPOLLHUP: nothing more can be sent.
+    private static let gone: UInt32 = 0x018
+    /// These, or EPOLLRDHUP.
+    private static let ended: UInt32 = 0x2018
+    /// These, or EPOLLIN.
+    private static let arrival: UInt32 = 0x2019
 
     // MARK: Running
 
@@ -215,9 +226,8 @@ final class Connection: Schedulable, @unchecked Sendable {
     /// One reference for the whole run: counting it anew in each phase would be the dearest thing here.
     private func advance(_ causes: Causes, on thread: ShardThread) -> Rest {
         if life.phase == .offered || life.phase == .closing { return .waiting }
-        let set = set ?? beginWork(on: thread)
-        var work = HTTP1Work(self, set, set.exchange, thread)
-        return work.run(causes)
+        requestsInTurn = 0
+        return HTTP1Turn.run(self, set ?? beginWork(on: thread), thread, causes)
     }
 
     private func beginWork(on thread: ShardThread) -> WorkingSet {

@@ -34,7 +34,7 @@ struct HandlerTable: Sendable {
         self.pools = pools
         self.scripts = scripts
         extensions = loaded
-        router = Router(sites: sites)
+        router = Router(sites: sites, hosts: settings.sites.map(\.hosts))
     }
 
     /// What mappings lead to.
@@ -97,7 +97,7 @@ struct HandlerTable: Sendable {
     ) -> RoutedSite {
         let files = FilesHandler(rules: FileRules(site))
         return RoutedSite(
-            site, served: serve(site, number: number), rules: rules,
+            served: serve(site, number: number), rules: rules,
             mappings: site.handlers.map { map($0, files, programs) },
             files: RoutedMapping(
                 .prefix("/"), files, kind: .files, served: ServedMapping(name: "files")))

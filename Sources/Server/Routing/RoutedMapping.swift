@@ -7,12 +7,6 @@ import Handlers
 
 /// A mapping of the configuration: which paths, and who answers them.
 final class RoutedMapping: Sendable {
-    enum Pattern: Sendable {
-        /// Without a slash at its end; empty = everything.
-        case prefix([UInt8])
-        case suffix([UInt8])
-    }
-
     /// How the part of the path that the pattern does not name is understood.
     enum Kind: Sendable {
         case files
@@ -22,7 +16,7 @@ final class RoutedMapping: Sendable {
         case program(scriptFilename: [UInt8])
     }
 
-    let pattern: Pattern
+    let pattern: PathTable.Pattern
     let handler: any Handler
     let kind: Kind
     let served: ServedMapping
@@ -47,15 +41,13 @@ final class RoutedMapping: Sendable {
         self.waitsForOthers = waitsForOthers
     }
 
-    /// Whether this mapping answers; fills the route's script name, path info and file.
-    func matches(_ exchange: Exchange, _ site: ServedSite) -> Bool {
-        let path = exchange.request.path
+    /// Whether this mapping, whose pattern fits the path, answers; fills the route's script name, path info
+    /// and file.
+    func matches(_ exchange: Exchange, _ path: [UInt8], _ site: ServedSite) -> Bool {
         switch pattern {
         case .suffix(let suffix):
-            return FileResolver.resolve(
-                path.span, suffix: suffix, site: site, into: &exchange.route)
-        case .prefix(let prefix):
-            return isBelow(path.span, prefix) && fill(&exchange.route, path, prefix, site)
+            FileResolver.resolve(path.span, suffix: suffix, site: site, into: &exchange.route)
+        case .prefix(let prefix): fill(&exchange.route, path, prefix, site)
         }
     }
 
@@ -68,19 +60,22 @@ final class RoutedMapping: Sendable {
             // A script that does not exist is nobody else's: the files handler answers 404.
             return FileResolver.resolve(path.span, below: prefix, site: site, into: &route)
         case .program(let scriptFilename):
-            append(prefix[...], to: &route.scriptName)
-            append(path[prefix.count...], to: &route.pathInfo)
+            append(prefix, from: 0, to: &route.scriptName)
+            append(path, from: prefix.count, to: &route.pathInfo)
             if scriptFilename.isEmpty {
-                append(site.documentRoot[...], to: &route.scriptFilename)
-                append(prefix[...], to: &route.scriptFilename)
+                append(site.documentRoot, from: 0, to: &route.scriptFilename)
+                append(prefix, from: 0, to: &route.scriptFilename)
             } else {
-                append(scriptFilename[...], to: &route.scriptFilename)
+                append(scriptFilename, from: 0, to: &route.scriptFilename)
             }
             return true
         }
     }
 
-    private func append(_ bytes: ArraySlice<UInt8>, to buffer: inout [UInt8]) {
-        bytes.withUnsafeBufferPointer { buffer.append(contentsOf: $0) }
+    private func append(_ bytes: [UInt8], from start: Int, to buffer: inout [UInt8]) {
+        guard start < bytes.count else { return }
+        bytes.withUnsafeBufferPointer {
+            buffer.append(contentsOf: UnsafeBufferPointer(rebasing: $0[start...]))
+        }
     }
 }

@@ -9,53 +9,55 @@ import Handlers
 final class RoutedSite: Sendable {
     let served: ServedSite
     let rules: RuleChain?
-    let mappings: [RoutedMapping]
     /// What no mapping claims is a file.
     let files: RoutedMapping
-    private let hosts: [HostPattern]
+    private let mappings: Immortals<RoutedMapping>
+    private let paths: PathTable
 
     init(
-        _ site: Settings.Site, served: ServedSite, rules: RuleChain?, mappings: [RoutedMapping],
-        files: RoutedMapping
+        served: ServedSite, rules: RuleChain?, mappings: [RoutedMapping], files: RoutedMapping
     ) {
         self.served = served
         self.rules = rules
-        self.mappings = mappings
+        self.mappings = Immortals(mappings)
         self.files = files
-        hosts = site.hosts.map(HostPattern.init)
+        paths = PathTable(mappings.map(\.pattern))
     }
+
+    /// The mapping with that index in the configuration.
+    func mapping(_ index: Int) -> Unmanaged<RoutedMapping> { mappings[index] }
 
     /// The first mapping that answers the request; fills in the route.
     func mapping(for exchange: Exchange) -> Unmanaged<RoutedMapping> {
-        for mapping in mappings where mapping.matches(exchange, served) {
-            return .passUnretained(mapping)
+        var candidates = PathTable.Candidates()
+        let path = exchange.request.path
+        while let index = paths.next(&candidates, for: path.span) {
+            let mapping = mappings[index]
+            if mapping._withUnsafeGuaranteedRef({ $0.matches(exchange, path, served) }) {
+                return mapping
+            }
         }
         return .passUnretained(files)
     }
-
-    /// Whether the request's host is one of this site's.
-    func answers(to request: Request) -> Bool {
-        hosts.isEmpty || hosts.contains { $0.matches(request) }
-    }
 }
 
-/// "example.test" or "*.example.test".
-struct HostPattern: Sendable {
-    private let isWildcard: Bool
-    /// Lower case; of a wildcard what follows the star: ".example.test".
-    private let text: [UInt8]
+/// Objects that live as long as the process, by their index: reading one counts no reference, which all
+/// threads would contend for.
+struct Immortals<Object: AnyObject & Sendable>: @unchecked Sendable {
+    // because the memory is written once, here, and never freed
+    private let objects: UnsafeMutablePointer<Unmanaged<Object>>
+    let count: Int
 
-    init(_ pattern: String) {
-        isWildcard = pattern.hasPrefix("*.")
-        text = Array(isWildcard ? pattern.utf8.dropFirst() : pattern.utf8[...])
+    init(_ objects: [Object]) {
+        count = objects.count
+        self.objects = .allocate(capacity: max(1, objects.count))
+        for (index, object) in objects.enumerated() {
+            (self.objects + index).initialize(to: .passRetained(object))
+        }
     }
 
-    func matches(_ request: Request) -> Bool {
-        let host = request.host.range
-        guard isWildcard ? host.count > text.count : host.count == text.count else { return false }
-        let start = host.upperBound - text.count
-        for index in text.indices
-        where lowercased(request.bytes[start + index]) != text[index] { return false }
-        return true
+    subscript(_ index: Int) -> Unmanaged<Object> {
+        precondition(index >= 0 && index < count, "an index of something that was configured")
+        return objects[index]
     }
 }

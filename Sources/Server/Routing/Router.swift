@@ -8,31 +8,37 @@ import Platform
 
 /// The configuration's sites, made ready for requests. Immutable: a new configuration is a new host.
 final class Router: Sendable {
-    let sites: [RoutedSite]
+    private let sites: Immortals<RoutedSite>
+    private let hosts: HostTable
 
     /// Local redirects of one request (RFC 3875 §6.2.2) and index files together.
     private static let mostSteps = 10
 
-    init(sites: [RoutedSite]) { self.sites = sites }
+    /// `hosts` are the sites' patterns, in the same order.
+    init(sites: [RoutedSite], hosts: [[String]]) {
+        self.sites = Immortals(sites)
+        self.hosts = HostTable(hosts)
+    }
 
     // MARK: Before the body
 
     /// Finds site and handler for a head. Nil: it needs no handler and has been answered.
     func route(_ exchange: Exchange) -> Unmanaged<RoutedMapping>? {
-        let site = site(for: exchange.request)
-        exchange.route.lead(to: Unmanaged.passUnretained(site.served))
-        if let rules = site.rules, case .answered = rules.check(exchange) { return nil }
-        let mapping = site.mapping(for: exchange)
-        mapping._withUnsafeGuaranteedRef {
-            exchange.route.lead(to: Unmanaged.passUnretained($0.served))
+        site(for: exchange.request)._withUnsafeGuaranteedRef { site in
+            exchange.route.lead(to: Unmanaged.passUnretained(site.served))
+            if let rules = site.rules, case .answered = rules.check(exchange) { return nil }
+            let mapping = site.mapping(for: exchange)
+            mapping._withUnsafeGuaranteedRef {
+                exchange.route.lead(to: Unmanaged.passUnretained($0.served))
+            }
+            return mapping
         }
-        return mapping
     }
 
-    private func site(for request: Request) -> RoutedSite {
-        guard sites.count > 1, !request.host.isEmpty else { return sites[0] }
-        for site in sites where site.answers(to: request) { return site }
-        return sites[0]
+    private func site(for request: Request) -> Unmanaged<RoutedSite> {
+        guard sites.count > 1 else { return sites[0] }
+        let bytes = request.bytes
+        return sites[hosts.site(for: bytes.span, request.host.range)]
     }
 
     // MARK: After a handler
@@ -57,8 +63,10 @@ final class Router: Sendable {
             case .handOver(let index):
                 guard countStep(exchange) else { return .done }
                 let site = sites[(exchange.route.site?.number ?? 1) - 1]
-                next = .passUnretained(site.mappings[index])
-                exchange.route.lead(to: Unmanaged.passUnretained(site.mappings[index].served))
+                next = site._withUnsafeGuaranteedRef { $0.mapping(index) }
+                next._withUnsafeGuaranteedRef {
+                    exchange.route.lead(to: Unmanaged.passUnretained($0.served))
+                }
             }
             connection.mapping = next
             if exchange.headSent { return .done }

@@ -124,6 +124,7 @@ final class Shard: Sendable {
         wakeUp.signal()
     }
 
+    var hasQueued: Bool { !queue.isEmpty }
     var hasSleepers: Bool { sleepers.load(ordering: .relaxed) > 0 }
 
     /// False: there is something to run first.

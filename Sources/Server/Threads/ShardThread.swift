@@ -74,7 +74,9 @@ final class ShardThread: @unchecked Sendable {
 
     /// Runs some of the queue, then takes what events there are without waiting. False: nothing is queued.
     private func runQueued() -> Bool {
-        guard let first = shard.queue.popFirst(startsHandlers: startsHandlers) else { return false }
+        guard shard.hasQueued,
+            let first = shard.queue.popFirst(startsHandlers: startsHandlers)
+        else { return false }
         start(first)
         var budget = Self.queueBudget
         while budget > 0, next == nil,
