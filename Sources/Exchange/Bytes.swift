@@ -80,3 +80,20 @@ package func equalsIgnoringCase(
 ) -> Bool {
     range.count == text.utf8CodeUnitCount && equalsIgnoringCase(bytes, range.lowerBound, text)
 }
+
+/// Where the next LF stands, or the end: eight bytes at a time, for every byte of a head is looked at.
+func lineFeed(in bytes: Span<UInt8>, from start: Int) -> Int {
+    var index = start
+    let raw = bytes.bytes
+    while index + 8 <= bytes.count {
+        // A byte of `different` is zero where an LF stands; the lowest such byte is found exactly.
+        let word = UInt64(
+            littleEndian: raw.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self))
+        let different = word ^ 0x0a0a_0a0a_0a0a_0a0a
+        let zeros = (different &- 0x0101_0101_0101_0101) & ~different & 0x8080_8080_8080_8080
+        if zeros != 0 { return index + (zeros.trailingZeroBitCount >> 3) }
+        index += 8
+    }
+    while index < bytes.count, bytes[unchecked: index] != 0x0a { index += 1 }
+    return index
+}

@@ -12,31 +12,55 @@ package enum HTTP1Encoding {
         case closed
     }
 
+    /// "HTTP/1.1 200 OK" with the Date and Server of the second, made once for the heads of that second:
+    /// nearly all begin so.
+    package static func commonStart(date: [UInt8], to output: inout [UInt8]) {
+        output.append("HTTP/1.1 200 OK\r\nDate: ")
+        output.append(date.span)
+        output.append("\r\nServer: Mortise\r\n")
+    }
+
     /// Status line, Date, Server, the handler's fields, and what follows from the framing.
     package static func appendHead(
         _ head: borrowing ResponseHead, _ form: ResponseFraming.Form, _ connection: Connection,
-        date: [UInt8], to output: inout [UInt8]
+        date: Span<UInt8>, commonStart: Span<UInt8>, to output: inout [UInt8]
     ) {
-        appendStatusLine(head, to: &output)
-        if !head.hasDate {
-            output.append("Date: ")
-            output.append(date.span)
-            output.append(head.hasServer ? "\r\n" : "\r\nServer: Mortise\r\n")
-        } else if !head.hasServer {
-            output.append("Server: Mortise\r\n")
+        if head.status == 200, head.reason.isEmpty || head.isReasonOK, !head.hasDate,
+            !head.hasServer
+        {
+            output.append(commonStart)
+        } else {
+            appendStart(head, date: date, to: &output)
         }
         output.append(head.block.span)
         if form == .chunked {
+            guard connection != .kept else {
+                return output.append("Transfer-Encoding: chunked\r\n\r\n")
+            }
             output.append("Transfer-Encoding: chunked\r\n")
         } else if let length = head.contentLength, head.status != 204 {
             output.append("Content-Length: ")
             output.append(decimal: UInt64(clamping: length))
+            guard connection != .kept else { return output.append("\r\n\r\n") }
             output.append("\r\n")
         }
         switch connection {
         case .kept: output.append("\r\n")
         case .keptAndSaid: output.append("Connection: keep-alive\r\n\r\n")
         case .closed: output.append("Connection: close\r\n\r\n")
+        }
+    }
+
+    private static func appendStart(
+        _ head: borrowing ResponseHead, date: Span<UInt8>, to output: inout [UInt8]
+    ) {
+        appendStatusLine(head, to: &output)
+        if !head.hasDate {
+            output.append("Date: ")
+            output.append(date)
+            output.append(head.hasServer ? "\r\n" : "\r\nServer: Mortise\r\n")
+        } else if !head.hasServer {
+            output.append("Server: Mortise\r\n")
         }
     }
 

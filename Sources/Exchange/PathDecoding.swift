@@ -7,7 +7,11 @@ package enum PathDecoding {
     /// An escaped slash, a backslash or a control byte would mean different things to different readers,
     /// so they are errors, as is a ".." above the root. `path` begins with "/"; nil = decoded.
     package static func decode(_ raw: Span<UInt8>, into path: inout [UInt8]) -> StaticString? {
-        path.removeAll(keepingCapacity: true)
+        if !path.isEmpty { path.removeAll(keepingCapacity: true) }
+        if isPlain(raw) {
+            path.append(raw)
+            return nil
+        }
         path.append(UInt8(ascii: "/"))
         var cursor = 0
         while cursor < raw.count {
@@ -30,6 +34,23 @@ package enum PathDecoding {
             path.append(byte)
         }
         return endSegment(&path, isLast: true)
+    }
+
+    /// Whether the path has nothing to decode, to remove or to refuse, as nearly all have: a slash, and no
+    /// escape, no byte that is refused, no segment that is empty or begins with a dot.
+    private static func isPlain(_ raw: Span<UInt8>) -> Bool {
+        guard raw.count > 0, raw[0] == UInt8(ascii: "/") else { return false }
+        var last = UInt8(ascii: "/")
+        for index in 1..<raw.count {
+            let byte = raw[unchecked: index]
+            if byte < 0x20 || byte >= 0x7f { return false }
+            if byte == UInt8(ascii: "%") || byte == UInt8(ascii: "\\") { return false }
+            if last == UInt8(ascii: "/"), byte == UInt8(ascii: "/") || byte == UInt8(ascii: ".") {
+                return false
+            }
+            last = byte
+        }
+        return true
     }
 
     /// Settles the segment after the last slash of `path`; adds the slash that ends it.

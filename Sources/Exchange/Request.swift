@@ -82,9 +82,9 @@ package final class Request {
 
     /// Forgets the last request; keeps the memory.
     func clear() {
-        bytes.removeAll(keepingCapacity: true)
-        fields.removeAll(keepingCapacity: true)
-        path.removeAll(keepingCapacity: true)
+        if !bytes.isEmpty { bytes.removeAll(keepingCapacity: true) }
+        if !fields.isEmpty { fields.removeAll(keepingCapacity: true) }
+        if !path.isEmpty { path.removeAll(keepingCapacity: true) }
         query = .none
         hasQuery = false
         host = .none

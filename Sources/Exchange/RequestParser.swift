@@ -70,11 +70,9 @@ package struct RequestParser: Sendable {
     private mutating func findEnd(_ bytes: Span<UInt8>) throws(RequestError) -> Int? {
         var index = searched
         let count = bytes.count
-        while index < count {
-            guard bytes[unchecked: index] == UInt8(ascii: "\n") else {
-                index += 1
-                continue
-            }
+        while true {
+            index = lineFeed(in: bytes, from: index)
+            guard index < count else { break }
             // Bounds first, as they are seen first when the bytes come one by one.
             if lines == 0 && index - lineStart > limits.requestLine + 1 {
                 throw tooLong(bytes, lineStart..<index)

@@ -52,6 +52,15 @@ extension ResponseHead {
         return addField(name, text.span)
     }
 
+    /// Adds a field that this server makes itself: its value needs no check, and it says nothing about the
+    /// framing or the connection.
+    package mutating func addOwnField(_ name: StaticString, _ append: (inout [UInt8]) -> Void) {
+        block.append(name)
+        block.append(": ")
+        append(&block)
+        block.append("\r\n")
+    }
+
     /// Whether a gateway asks for another path of this server instead of an answer (RFC 3875 §6.2.2).
     package var isLocalRedirect: Bool {
         !hasStatus && location.first == UInt8(ascii: "/")

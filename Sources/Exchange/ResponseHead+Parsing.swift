@@ -52,15 +52,15 @@ extension ResponseHead {
     /// Empties the head and keeps its memory.
     package mutating func reset() {
         status = 200
-        reason.removeAll(keepingCapacity: true)
-        block.removeAll(keepingCapacity: true)
+        if !reason.isEmpty { reason.removeAll(keepingCapacity: true) }
+        if !block.isEmpty { block.removeAll(keepingCapacity: true) }
         contentLength = nil
         isChunked = false
         closesConnection = false
         hasContentType = false
         hasDate = false
         hasServer = false
-        location.removeAll(keepingCapacity: true)
+        if !location.isEmpty { location.removeAll(keepingCapacity: true) }
         hasStatus = false
     }
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CISAPI
+import Platform
 internal import Exchange
 
 enum CText {
@@ -9,10 +10,9 @@ enum CText {
     static let longest = 16 << 20
 
     static func bytes(_ start: UnsafePointer<CChar>, most: Int) -> UnsafeBufferPointer<UInt8> {
-        let bytes = UnsafeRawPointer(start).assumingMemoryBound(to: UInt8.self)
-        var count = 0
-        while count < most && bytes[count] != 0 { count += 1 }
-        return UnsafeBufferPointer(start: bytes, count: count)
+        UnsafeBufferPointer(
+            start: UnsafeRawPointer(start).assumingMemoryBound(to: UInt8.self),
+            count: boundedLength(start, most: most))
     }
 
     static func bytes(_ start: UnsafeMutableRawPointer?, most: Int) -> UnsafeBufferPointer<UInt8>? {

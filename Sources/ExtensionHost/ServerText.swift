@@ -38,6 +38,10 @@ struct ServerText {
 
     private mutating func append(_ head: [UInt8], _ slice: Request.Slice) -> Int {
         let start = bytes.count
+        guard !slice.isEmpty else {
+            bytes.append(0)
+            return start
+        }
         head.withUnsafeBufferPointer {
             bytes.append(contentsOf: UnsafeBufferPointer(rebasing: $0[slice.range]))
         }

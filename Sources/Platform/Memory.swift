@@ -11,3 +11,8 @@ package func isSame(
     guard let right else { return false }
     return memcmp(left, right, count) == 0
 }
+
+/// The bytes before the first NUL, at most so many, which are all that is read (man 3 strnlen).
+package func boundedLength(_ start: UnsafePointer<CChar>, most: Int) -> Int {
+    strnlen(start, most)
+}

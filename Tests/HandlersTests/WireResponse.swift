@@ -24,7 +24,11 @@ final class WireResponse: ResponseStream {
     func sendHead(_ head: borrowing ResponseHead, _ form: ResponseFraming.Form) -> Bool {
         self.form = form
         let closes = head.closesConnection || !request.keepsAlive || form == .untilClose
-        HTTP1Encoding.appendHead(head, form, closes ? .closed : .kept, date: [], to: &bytes)
+        var start: [UInt8] = []
+        HTTP1Encoding.commonStart(date: [], to: &start)
+        HTTP1Encoding.appendHead(
+            head, form, closes ? .closed : .kept, date: Span(), commonStart: start.span,
+            to: &bytes)
         return isConnected
     }
 

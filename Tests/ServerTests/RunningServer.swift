@@ -122,6 +122,8 @@ struct RunningServer {
 
     /// Without a listener it only adopts what another server hands over.
     init(listens: Bool = true, _ change: (inout Settings) -> Void = { _ in }) throws {
+        // As the host process does: sendfile(2) has no MSG_NOSIGNAL.
+        Signal.ignore(.pipe)
         var settings = Settings()
         settings.threads.min = 2
         settings.threads.max = 8

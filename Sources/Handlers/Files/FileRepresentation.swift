@@ -11,39 +11,47 @@ struct FileRepresentation {
     /// Seconds since 1970; never ahead of the Date field (RFC 9110 §8.8.2.1).
     let modified: Int64
     /// Strong: inode, length and time of modification to the nanosecond, in quotes.
-    let tag: [UInt8]
+    private var tagBytes = InlineArray<56, UInt8>(repeating: UInt8(ascii: "\""))
+    private var tagLength = 1
 
     init(_ status: FileStatus, type: StaticString, now: Int64) {
         self.type = type
         length = max(0, status.size)
         modified = min(status.modified, now)
-        var tag: [UInt8] = []
-        tag.reserveCapacity(56)
-        tag.append(UInt8(ascii: "\""))
-        Self.appendHexadecimal(status.inode, to: &tag)
-        tag.append(UInt8(ascii: "-"))
-        Self.appendHexadecimal(UInt64(bitPattern: status.size), to: &tag)
-        tag.append(UInt8(ascii: "-"))
+        appendToTag(status.inode)
+        appendToTag(UInt64(bitPattern: status.size))
         let time = status.modified &* 1_000_000_000 &+ status.modifiedNanoseconds
-        Self.appendHexadecimal(UInt64(bitPattern: time), to: &tag)
-        tag.append(UInt8(ascii: "\""))
-        self.tag = tag
+        appendToTag(UInt64(bitPattern: time))
+        // The last separator makes room for the closing quote, which stands there from the beginning.
+        tagBytes[tagLength - 1] = UInt8(ascii: "\"")
     }
 
-    /// An empty head with room for the fields of a file.
-    func head(status: Int) -> ResponseHead {
-        var head = ResponseHead()
-        head.status = status
-        head.block.reserveCapacity(384)
-        return head
+    /// A number in hexadecimal and the separator behind it.
+    private mutating func appendToTag(_ value: UInt64) {
+        var shift = 60
+        while shift > 0, value >> UInt64(shift) & 15 == 0 { shift -= 4 }
+        while shift >= 0 {
+            let digit = UInt8(value >> UInt64(shift) & 15)
+            tagBytes[tagLength] = digit < 10 ? 0x30 + digit : 0x61 + digit - 10
+            tagLength += 1
+            shift -= 4
+        }
+        tagBytes[tagLength] = UInt8(ascii: "-")
+        tagLength += 1
+    }
+
+    func withTag<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
+        body(tagBytes.span.extracting(first: tagLength))
     }
 
     func addValidators(to head: inout ResponseHead) {
-        head.addField("ETag", tag.span)
-        var date: [UInt8] = []
-        date.reserveCapacity(HTTPDate.length)
-        HTTPDate.append(modified, to: &date)
-        head.addField("Last-Modified", date.span)
+        head.addOwnField("ETag") { block in withTag { block.append($0) } }
+        head.addOwnField("Last-Modified") { HTTPDate.append(modified, to: &$0) }
+    }
+
+    func addType(to head: inout ResponseHead) {
+        head.hasContentType = true
+        head.addOwnField("Content-Type") { $0.append(type) }
     }
 
     /// Appends a Content-Range value: "bytes 0-4/10".
@@ -54,11 +62,5 @@ struct FileRepresentation {
         appendDecimal(UInt64(part.upperBound - 1), to: &bytes)
         bytes.append(slash)
         appendDecimal(UInt64(length), to: &bytes)
-    }
-
-    private static func appendHexadecimal(_ value: UInt64, to bytes: inout [UInt8]) {
-        if value >= 16 { appendHexadecimal(value >> 4, to: &bytes) }
-        let digit = UInt8(value & 15)
-        bytes.append(digit < 10 ? 0x30 + digit : 0x61 + digit - 10)
     }
 }

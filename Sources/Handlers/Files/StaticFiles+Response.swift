@@ -22,9 +22,10 @@ extension StaticFiles {
         }
         let now = WallClock.seconds
         let representation = FileRepresentation(status, type: type, now: now)
-        switch Conditions.judge(
-            request, tag: representation.tag.span, modified: representation.modified, now: now)
-        {
+        let verdict = representation.withTag {
+            Conditions.judge(request, tag: $0, modified: representation.modified, now: now)
+        }
+        switch verdict {
         case .failed: return refuse(exchange, 412)
         case .notModified: sendUnchanged(exchange, representation)
         case .proceed(range: false): sendWhole(exchange, file, representation)
@@ -35,7 +36,8 @@ extension StaticFiles {
     }
 
     private static func sendUnchanged(_ exchange: Exchange, _ representation: FileRepresentation) {
-        var head = representation.head(status: 304)
+        var head = exchange.lendHead(status: 304)
+        defer { exchange.takeBack(&head) }
         representation.addValidators(to: &head)
         _ = exchange.sendHead(head)
     }
@@ -43,10 +45,11 @@ extension StaticFiles {
     private static func sendWhole(
         _ exchange: Exchange, _ file: consuming Descriptor, _ representation: FileRepresentation
     ) {
-        var head = representation.head(status: 200)
-        head.addField("Content-Type", representation.type)
+        var head = exchange.lendHead(status: 200)
+        defer { exchange.takeBack(&head) }
+        representation.addType(to: &head)
         representation.addValidators(to: &head)
-        head.addField("Accept-Ranges", "bytes")
+        head.addOwnField("Accept-Ranges") { $0.append("bytes") }
         head.contentLength = representation.length
         guard exchange.sendHead(head), exchange.request.method != .head else { return }
         send(exchange, file, 0..<representation.length)
@@ -77,7 +80,8 @@ extension StaticFiles {
     private static func sendUnsatisfiable(
         _ exchange: Exchange, _ representation: FileRepresentation
     ) {
-        var head = representation.head(status: 416)
+        var head = exchange.lendHead(status: 416)
+        defer { exchange.takeBack(&head) }
         var range = Array("bytes */".utf8)
         appendDecimal(UInt64(representation.length), to: &range)
         head.addField("Content-Range", range.span)
@@ -89,8 +93,9 @@ extension StaticFiles {
         _ exchange: Exchange, _ file: consuming Descriptor, _ representation: FileRepresentation,
         _ part: Range<Int64>
     ) {
-        var head = representation.head(status: 206)
-        head.addField("Content-Type", representation.type)
+        var head = exchange.lendHead(status: 206)
+        defer { exchange.takeBack(&head) }
+        representation.addType(to: &head)
         representation.addValidators(to: &head)
         var range: [UInt8] = []
         representation.append(part, to: &range)
@@ -119,7 +124,8 @@ extension StaticFiles {
             }
         }
         body.append(contentsOf: "\r\n--\(boundary)--\r\n".utf8)
-        var head = representation.head(status: 206)
+        var head = exchange.lendHead(status: 206)
+        defer { exchange.takeBack(&head) }
         let type = Array("multipart/byteranges; boundary=\(boundary)".utf8)
         head.addField("Content-Type", type.span)
         representation.addValidators(to: &head)
@@ -158,7 +164,8 @@ extension StaticFiles {
             return
         }
         let number = file.number
-        withUnsafeTemporaryAllocation(byteCount: part.count, alignment: 16) { room in
+        // Not in memory of this call's: so much of it would be allocated each time.
+        exchange.withScratch(count: part.count) { room in
             let count = readFully(number, into: room, at: part.lowerBound)
             _ = exchange.write(UnsafeRawBufferPointer(rebasing: room[..<count]))
         }

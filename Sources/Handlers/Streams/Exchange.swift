@@ -61,6 +61,9 @@ package final class Exchange {
     /// What was received of a request that could not be parsed, for the access log.
     package var refused: [UInt8] = []
     package var started = Instant(nanoseconds: 0)
+    // Memory that one answer after the other uses.
+    private var spareHead = ResponseHead()
+    private var scratch: [UInt8] = []
 
     package init(request: Request, response: any ResponseStream, errorLog: ErrorLog) {
         self.request = request
@@ -177,6 +180,28 @@ package final class Exchange {
     package var requestLine: String {
         String(decoding: request.bytes[request.methodName.range], as: UTF8.self) + " "
             + String(decoding: request.bytes[request.rawPath.range], as: UTF8.self)
+    }
+
+    // MARK: Memory for handlers
+
+    /// An empty head with the memory of earlier ones; it is given back by `takeBack`.
+    func lendHead(status: Int) -> ResponseHead {
+        var head = ResponseHead()
+        swap(&head, &spareHead)
+        head.reset()
+        head.status = status
+        return head
+    }
+
+    func takeBack(_ head: inout ResponseHead) { swap(&head, &spareHead) }
+
+    /// So many bytes that the body may use while it runs.
+    func withScratch(count: Int, _ body: (UnsafeMutableRawBufferPointer) -> Void) {
+        var lent: [UInt8] = []
+        swap(&lent, &scratch)
+        if lent.count < count { lent = [UInt8](repeating: 0, count: max(8192, count)) }
+        lent.withUnsafeMutableBytes { body(.init(rebasing: $0[..<count])) }
+        swap(&lent, &scratch)
     }
 
     // MARK: The log

@@ -51,11 +51,14 @@ final class HTTP1Response: ResponseStream {
         let said: HTTP1Encoding.Connection =
             !keepsConnection ? .closed : request.minorVersion == 0 ? .keptAndSaid : .kept
         date.update()
-        return output._withUnsafeGuaranteedRef { output in
-            _ = output.append {
-                HTTP1Encoding.appendHead(head, form, said, date: date.text, to: &$0)
+        return date.withText { date, commonStart in
+            output._withUnsafeGuaranteedRef { output in
+                _ = output.append {
+                    HTTP1Encoding.appendHead(
+                        head, form, said, date: date.span, commonStart: commonStart.span, to: &$0)
+                }
+                return output.isConnected
             }
-            return output.isConnected
         }
     }
 

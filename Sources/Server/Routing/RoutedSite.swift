@@ -8,7 +8,8 @@ import Handlers
 /// A site and its mappings, in the order they are tried.
 final class RoutedSite: Sendable {
     let served: ServedSite
-    let rules: RuleChain?
+    /// Kept for life.
+    private let rules: Unmanaged<RuleChain>?
     /// What no mapping claims is a file.
     let files: RoutedMapping
     private let mappings: Immortals<RoutedMapping>
@@ -18,10 +19,18 @@ final class RoutedSite: Sendable {
         served: ServedSite, rules: RuleChain?, mappings: [RoutedMapping], files: RoutedMapping
     ) {
         self.served = served
-        self.rules = rules
+        self.rules = rules.map { .passRetained($0) }
         self.mappings = Immortals(mappings)
         self.files = files
         paths = PathTable(mappings.map(\.pattern))
+    }
+
+    /// Whether a rule has answered the exchange.
+    func isAnsweredByRule(_ exchange: Exchange) -> Bool {
+        guard let rules else { return false }
+        return rules._withUnsafeGuaranteedRef {
+            if case .answered = $0.check(exchange) { true } else { false }
+        }
     }
 
     /// The mapping with that index in the configuration.

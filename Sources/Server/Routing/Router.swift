@@ -26,7 +26,7 @@ final class Router: Sendable {
     func route(_ exchange: Exchange) -> Unmanaged<RoutedMapping>? {
         site(for: exchange.request)._withUnsafeGuaranteedRef { site in
             exchange.route.lead(to: Unmanaged.passUnretained(site.served))
-            if let rules = site.rules, case .answered = rules.check(exchange) { return nil }
+            if site.isAnsweredByRule(exchange) { return nil }
             let mapping = site.mapping(for: exchange)
             mapping._withUnsafeGuaranteedRef {
                 exchange.route.lead(to: Unmanaged.passUnretained($0.served))
