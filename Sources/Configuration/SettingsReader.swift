@@ -84,7 +84,7 @@ struct SettingsReader {
         let line = section["request-line"]
         if let bytes = line?.size(256...1 << 20) { limits.requestLine = Int(bytes) }
         let head = section["head"]
-        if let bytes = head?.size(256...1 << 24) { limits.head = Int(bytes) }
+        if let bytes = head?.size(256...1 << 17) { limits.head = Int(bytes) }
         if limits.requestLine > limits.head {
             (line ?? head)?.refuse(
                 found: "a request-line of \(limits.requestLine) bytes in a head of \(limits.head)",

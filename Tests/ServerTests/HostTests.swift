@@ -257,6 +257,52 @@ import Testing
         #expect(browser.answer()?.body == "firstsecond")
     }
 
+    @Test func whatAPendingExtensionHasSaidIsHeardWhileItIsPending() throws {
+        let server = try RunningServer()
+        let browser = try server.connect()
+        browser.send(Browser.get("/x?hold"))
+        #expect(browser.wait(for: "first"))
+        #expect(try server.connect().get("/x?release=1")?.body == "1")
+        #expect(browser.answer()?.body == "firstsecond")
+    }
+
+    /// A writer that has to wait has first seen to it that somebody sends.
+    @Test func oneLargeWriteOfAnExtensionsOwnThreadArrivesWhole() throws {
+        let server = try RunningServer {
+            $0.limits.responseBuffer = 1 << 16
+            $0.limits.responseFile = 1 << 18
+        }
+        let browser = try server.connect()
+        browser.send(Browser.get("/x?own=12000000"))
+        let count = browser.answer()?.body.utf8.count
+        #expect(count == 12_000_000)
+    }
+
+    /// A deadline that moves a little just before it fires fires a little later, not never.
+    @Test(arguments: [40, 60, 80, 150])
+    func aDeadlineThatMovedALittleStillFires(milliseconds: Int) throws {
+        let server = try RunningServer { $0.timeouts.keepAlive = 0.5 }
+        let browsers = try (0..<8).map { _ in try server.connect() }
+        for browser in browsers { #expect(browser.get("/x?now=1")?.body == "1") }
+        Thread.sleep(milliseconds: milliseconds)
+        for browser in browsers { #expect(browser.get("/x?now=2")?.body == "2") }
+        for browser in browsers { #expect(browser.isClosed()) }
+    }
+
+    /// The client's end of stream while its last answer is on its way is no reset.
+    @Test func aClientThatEndsItsStreamWhileItReadsSlowlyGetsEveryByte() throws {
+        let browser = try RunningServer().connect()
+        browser.send(
+            "POST /x?big=3000000 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                + "Content-Length: 4\r\n\r\nbody")
+        #expect(browser.wait(for: "aaaaaaabbbbbbb"))
+        Socket.shutdownWrite(browser.socket)
+        Thread.sleep(milliseconds: 200)
+        let count = browser.answer()?.body.utf8.count
+        #expect(count == 3_000_000)
+        #expect(browser.isClosed() && !browser.wasReset)
+    }
+
     /// Fault 10: a client that pipelines without end has a budget, and the others their turn.
     @Test func aPipeliningClientDoesNotKeepOthersWaiting() throws {
         let server = try RunningServer { $0.threads.max = 2 }

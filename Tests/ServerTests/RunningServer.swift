@@ -20,6 +20,8 @@ import TestExtensions
 ///     /x?slow=N       N bytes, in writes of a kibibyte
 ///     /x?think        "first", and "second" after somebody has asked for /x?release
 ///     /x?spin         nothing for two or three seconds, computing
+///     /x?hold         "first" and HSE_STATUS_PENDING, and "second" after /x?release
+///     /x?own=N        N bytes in one write of a thread of the extension's own
 ///     /x?block        nothing for a second, holding its thread, then "blocked"
 ///     /moved          a redirect
 enum Answering {
@@ -45,6 +47,26 @@ enum Answering {
             DWORD status = HSE_STATUS_SUCCESS;
             ecb->ServerSupportFunction(ecb->ConnID, HSE_REQ_DONE_WITH_SESSION, &status, NULL, NULL);
         }
+        static void *hold(void *block) {
+            EXTENSION_CONTROL_BLOCK *ecb = block;
+            for (int turn = 0; turn < 10000 && !released; turn++) usleep(2000);
+            say(ecb, "second");
+            done(ecb);
+            return NULL;
+        }
+        static void fill(EXTENSION_CONTROL_BLOCK *ecb, DWORD size) {
+            char *bytes = malloc(size);
+            for (DWORD at = 0; at < size; at++) bytes[at] = (char)('a' + at / 7 % 26);
+            head(ecb, "200 OK", "Content-Type: text/plain\\r\\n\\r\\n");
+            ecb->WriteClient(ecb->ConnID, bytes, &size, HSE_IO_SYNC);
+            free(bytes);
+        }
+        static void *own(void *block) {
+            EXTENSION_CONTROL_BLOCK *ecb = block;
+            fill(ecb, atoi(ecb->lpszQueryString + 4));
+            done(ecb);
+            return NULL;
+        }
         static void *soon(void *ecb) { answer(ecb); done(ecb); return NULL; }
         static void *later(void *ecb) { usleep(2000); return soon(ecb); }
         DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *ecb) {
@@ -62,13 +84,20 @@ enum Answering {
             }
             if (!strncmp(query, "never", 5)) return HSE_STATUS_PENDING;
             if (!strncmp(query, "big=", 4)) {
-                DWORD size = atoi(query + 4);
-                char *bytes = malloc(size);
-                for (DWORD at = 0; at < size; at++) bytes[at] = (char)('a' + at / 7 % 26);
+                fill(ecb, atoi(query + 4));
+                return HSE_STATUS_SUCCESS;
+            }
+            if (!strncmp(query, "own=", 4)) {
+                if (pthread_create(&thread, NULL, own, ecb)) return HSE_STATUS_ERROR;
+                pthread_detach(thread);
+                return HSE_STATUS_PENDING;
+            }
+            if (!strncmp(query, "hold", 4)) {
                 head(ecb, "200 OK", "Content-Type: text/plain\\r\\n\\r\\n");
-                BOOL sent = ecb->WriteClient(ecb->ConnID, bytes, &size, HSE_IO_SYNC);
-                free(bytes);
-                return sent ? HSE_STATUS_SUCCESS : HSE_STATUS_ERROR;
+                say(ecb, "first");
+                if (pthread_create(&thread, NULL, hold, ecb)) return HSE_STATUS_ERROR;
+                pthread_detach(thread);
+                return HSE_STATUS_PENDING;
             }
             if (!strncmp(query, "slow=", 5)) {
                 int left = atoi(query + 5);

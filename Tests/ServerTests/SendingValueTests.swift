@@ -90,6 +90,21 @@ import Testing
         #expect(spool.isEmpty && budget.charged == 0)
     }
 
+    /// Its number could be another client's file by the time of the write.
+    @Test func aFileThatIsBeingWrittenIsLeftToItsWriter() throws {
+        var spool = ResponseSpool()
+        _ = spool.reserve(50, limit: 200, budget: budget)
+        let file = try Files.open("/tmp", [.readWrite, .unnamed]).take()
+        spool.open(0, file)
+        spool.close(budget: budget)
+        #expect((try? Files.status(file)) != nil && budget.charged == 0)
+        _ = spool.reserve(50, limit: 200, budget: budget)
+        spool.open(0, file)
+        spool.endWrite(0)
+        spool.close(budget: budget)
+        #expect((try? Files.status(file)) == nil)
+    }
+
     @Test func whatCannotBeWrittenIsGivenBack() {
         var spool = ResponseSpool()
         _ = spool.reserve(50, limit: 200, budget: budget)
@@ -168,6 +183,25 @@ import Testing
         undelivered -= 10_000
         let verdict7 = pace.check(limits, undelivered: undelivered, now: at(100))
         #expect(!isFine(verdict7))
+    }
+
+    /// A client that takes a little now and then makes the sender wait again and again.
+    @Test func waitingInManyPiecesIsWaitingAllTheSame() {
+        var pace = SendPace()
+        pace.sent(1 << 40)
+        var undelivered: Int64 = 1 << 40
+        var look = at(0)
+        for step in 0...999 {
+            undelivered -= 10_000
+            look = pace.wait(limits, undelivered: undelivered, now: at(Double(step) * 0.1))
+            if look <= at(Double(step) * 0.1) {
+                let verdict = pace.check(
+                    limits, undelivered: undelivered, now: at(Double(step) * 0.1))
+                #expect(isFine(verdict))
+            }
+        }
+        let last = pace.check(limits, undelivered: undelivered - 1, now: at(100.2))
+        #expect(!isFine(last))
     }
 
     @Test func timeThatIsNotWaitedIsNotCharged() {

@@ -32,7 +32,7 @@ package final class FailureLines: Sendable {
         guard let omitted = limit.admit(at: .now) else {
             return exchange.refuse(status: status, retryAfter: retryAfter)
         }
-        exchange.fail(
+        exchange.failWithLine(
             status: status, reason: Self.text(reason, omitted: omitted), retryAfter: retryAfter)
     }
 

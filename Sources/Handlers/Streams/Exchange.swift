@@ -167,14 +167,19 @@ package final class Exchange {
     /// Gives up: an error page when no head was sent, else the response is cut. Logs the reason, as often
     /// as the mapping's failures may be lines.
     package func fail(status: Int, reason: String) {
-        guard let mapping = route.mapping else {
-            return fail(status: status, reason: reason, retryAfter: nil)
-        }
-        mapping.failures.fail(self, status: status, reason: reason)
+        fail(status: status, reason: reason, retryAfter: nil)
     }
 
     /// Gives up, and tells the client when to come again, in seconds.
     package func fail(status: Int, reason: String, retryAfter: Int?) {
+        guard let mapping = route.mapping else {
+            return failWithLine(status: status, reason: reason, retryAfter: retryAfter)
+        }
+        mapping.failures.fail(self, status: status, reason: reason, retryAfter: retryAfter)
+    }
+
+    /// Gives up, with a line whatever there were before.
+    func failWithLine(status: Int, reason: String, retryAfter: Int?) {
         let outcome = headSent ? "cut the response" : "answered \(status)"
         log(status >= 500 ? .error : .warning, "\(requestLine): \(reason); \(outcome)")
         refuse(status: status, retryAfter: retryAfter)

@@ -35,6 +35,8 @@ final class ClientOutput: Schedulable, @unchecked Sendable {
     private struct Row: Sendable {
         var row = ResponseRow()
         var isOver = false
+        /// The files of the response have been closed, but for one that is being written.
+        var isSpoolClosed = false
         /// The sender wakes the connection when all is sent, or nothing will be.
         var tellsConnection = false
         /// A writer waits for half of the bounds, or for all, when the host's budgets are used up.
@@ -106,6 +108,14 @@ final class ClientOutput: Schedulable, @unchecked Sendable {
             && cutGeneration.load(ordering: .relaxed) != generation
     }
 
+    /// Whether the calling thread runs the handler of this connection's exchange: the clock sees to it
+    /// that what such a thread leaves in the buffer is sent.
+    var isHandledHere: Bool {
+        ShardThread.current?._withUnsafeGuaranteedRef {
+            $0.handling.load(ordering: .relaxed) == number >> 1 && $0.shard === shard
+        } ?? false
+    }
+
     // MARK: The buffer, filled by the runner
 
     /// Adds bytes; how many lie there now.
@@ -157,6 +167,12 @@ final class ClientOutput: Schedulable, @unchecked Sendable {
             return keep(scratch, from: left.0, bytes, from: left.1, tellsConnection)
         }
         return keep(scratch, from: 0, bytes, from: 0, tellsConnection)
+    }
+
+    /// Sends what lies in the buffer although its runner does not: it has given the exchange away.
+    func flushForOthers(on thread: ShardThread) {
+        guard hasBuffered.load(ordering: .acquiring), arrive(.flush) else { return }
+        run(.flush, on: thread)
     }
 
     /// What the client of a response that was cut still gets: as much as the kernel takes at once.
@@ -293,45 +309,49 @@ final class ClientOutput: Schedulable, @unchecked Sendable {
         return min(count, state.charged + Self.directWrite - state.row.unsent)
     }
 
-    /// Files are written without the lock: only the runner appends.
+    /// Files are written without the lock: only the runner appends. Who ends the response meanwhile leaves
+    /// the file to this writer.
     private func spool(_ bytes: UnsafeRawBufferPointer, _ half: Int, _ offset: Int64) -> Kept {
         let known = state.withLock { $0.row.spool.file(of: half) }
+        var opened: Int32?
         do throws(SystemError) {
             let number = if let known { known } else { try openSpool(half) }
+            opened = number
             try Files.writeAll(number, bytes, at: offset)
             let count = Int64(bytes.count)
-            state.withLock { state in
-                guard !state.isOver else { return }
+            let isOver = state.withLock { state in
+                if state.isSpoolClosed { return true }
+                state.row.spool.endWrite(half)
                 state.row.append(
                     .init(file: number, offset: offset, left: count, half: half, length: count))
                 hasRow.store(true, ordering: .releasing)
+                return false
             }
-            return .kept(bytes.count)
+            if isOver { closeDescriptor(number) }
+            return isOver ? .over : .kept(bytes.count)
         } catch {
+            let isOver = state.withLock { state in
+                if state.isSpoolClosed { return true }
+                state.row.spool.endWrite(half)
+                state.row.spool.takeBack(
+                    bytes.count, half: half, budget: shard.host.spoolBudget)
+                return false
+            }
+            if isOver {
+                if let opened { closeDescriptor(opened) }
+                return .over
+            }
             shard.host.complaints.log(
                 "spool", .error,
                 "cannot keep a response in \(limits.folder): \(error); its writer waits for the"
                     + " client")
-            state.withLock { state in
-                if state.isOver { return }
-                state.row.spool.takeBack(
-                    bytes.count, half: half, budget: shard.host.spoolBudget)
-            }
             return .full(.all)
         }
     }
 
     private func openSpool(_ half: Int) throws(SystemError) -> Int32 {
         let number = try Files.open(limits.folder, [.readWrite, .unnamed]).take()
-        let isTaken = state.withLock { state in
-            if state.isOver { return false }
-            state.row.spool.open(half, number)
-            return true
-        }
-        guard isTaken else {
-            closeDescriptor(number)
-            throw SystemError.cancelled("open")
-        }
+        state.withLock { if !$0.isSpoolClosed { $0.row.spool.open(half, number) } }
         return number
     }
 
@@ -339,6 +359,8 @@ final class ClientOutput: Schedulable, @unchecked Sendable {
     /// more will be sent. The sender's deadlines end it.
     private func waitForRoom(_ wait: Wait) -> Bool {
         ShardThread.current?._withUnsafeGuaranteedRef { $0.mayBlock() }
+        // Somebody must have tried to send what is waited for: only then is the client's readiness told.
+        _ = flushRow(tellsConnection: false)
         let waiting = shard.waitingWriters.add(1, ordering: .relaxed).newValue
         defer { shard.waitingWriters.subtract(1, ordering: .relaxed) }
         guard waiting <= shard.mostWaitingWriters else {
@@ -405,15 +427,22 @@ final class ClientOutput: Schedulable, @unchecked Sendable {
     }
 
     /// What a runner has buffered before it began to think: it is sent all the same.
+    ///
+    /// The row is looked at under the buffer's lock: a runner that keeps bytes in the row has done so
+    /// before it buffers the next ones, so what is buffered behind a row is never sent before it.
     private func takeStale() {
-        guard sendingStart == sending.count, file == nil,
-            !hasRow.load(ordering: .acquiring)
-        else { return }
+        guard sendingStart == sending.count, file == nil else { return }
         sending.removeAll(keepingCapacity: true)
         sendingStart = 0
-        takeBuffer(&sending)
+        bufferLock.withLock {
+            guard hasBuffered.load(ordering: .relaxed), !hasRow.load(ordering: .acquiring) else {
+                return
+            }
+            swap(&buffer, &sending)
+            hasBuffered.store(false, ordering: .releasing)
+        }
         let count = sending.count
-        state.withLock { $0.row.adopt(count) }
+        if count > 0 { state.withLock { $0.row.adopt(count) } }
     }
 
     /// Sends until nothing is left, the kernel takes no more, or the turn's budget is used up.
@@ -579,6 +608,7 @@ final class ClientOutput: Schedulable, @unchecked Sendable {
             if state.charged > 0 { shard.host.memoryBudget.give(Int64(state.charged)) }
             state.charged = 0
             hasRow.store(false, ordering: .releasing)
+            state.isSpoolClosed = true
             state.row.spool.close(budget: shard.host.spoolBudget)
             return state.row.removeAll()
         }

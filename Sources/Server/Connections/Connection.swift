@@ -37,6 +37,8 @@ final class Connection: Schedulable, @unchecked Sendable {
     let generation = Atomic<UInt32>(0)
     /// [any] Whether it waits for another request and for nothing else.
     let isIdle = Atomic<Bool>(false)
+    /// [any] We have ended our direction: a hang-up only says that both are at their end.
+    private let hasEnded = Atomic<Bool>(false)
     /// [any] What a newer host said of it: 1 = taken, 2 = not taken.
     private let offerAnswer = Atomic<UInt8>(0)
 
@@ -78,6 +80,7 @@ final class Connection: Schedulable, @unchecked Sendable {
         self.local = local
         isDrained = false
         mayHaveEnded = false
+        hasEnded.store(false, ordering: .relaxed)
         life.open(shard.host.connectionLimits, now: CoarseClock.now)
         isIdle.store(true, ordering: .relaxed)
         shard.arm(self, at: life.due)
@@ -158,7 +161,9 @@ final class Connection: Schedulable, @unchecked Sendable {
     }
 
     private func wakeSender(_ token: UInt64, _ events: Poller.Events, _ wake: () -> Void) {
-        let isReset = events.rawValue & Self.gone != 0
+        let isReset =
+            events.rawValue & Self.failed != 0
+            || events.rawValue & Self.hungUp != 0 && !hasEnded.load(ordering: .relaxed)
         if isReset { output.clientReset(generation: UInt32(truncatingIfNeeded: token >> 32)) }
         if isReset || events.rawValue & Self.writable != 0,
             output.isBlocked.load(ordering: .sequentiallyConsistent)
@@ -178,8 +183,10 @@ final class Connection: Schedulable, @unchecked Sendable {
     // Bits of `Poller.Events` as plain numbers: sets of another room's type cost thousands of instructions
     // an event, because they are not specialized here.
     private static let writable: UInt32 = 0x004
-    /// EPOLLERR and EPOLLHUP: nothing more can be sent.
-    private static let gone: UInt32 = 0x018
+    /// EPOLLERR: the client has reset the connection.
+    private static let failed: UInt32 = 0x008
+    /// EPOLLHUP: both directions are at their end.
+    private static let hungUp: UInt32 = 0x010
     /// These, or EPOLLRDHUP.
     private static let ended: UInt32 = 0x2018
     /// These, or EPOLLIN.
@@ -199,6 +206,7 @@ final class Connection: Schedulable, @unchecked Sendable {
                 yield(.handler)
                 return shard.enqueue(.passUnretained(self), waitsForHandler: true)
             case .waiting:
+                if life.phase == .idle, set == nil { isIdle.store(true, ordering: .relaxed) }
                 shard.arm(self, at: life.due)
                 guard let more = rest() else { return }
                 causes = more
@@ -245,6 +253,12 @@ final class Connection: Schedulable, @unchecked Sendable {
         if let thread { thread.give(set) } else { shard.spares.give(set) }
     }
 
+    /// Nothing more is sent: the client sees the end of the stream.
+    func endStream() {
+        hasEnded.store(true, ordering: .relaxed)
+        transport.shutdownWrite()
+    }
+
     // MARK: Time
 
     /// Nil: the deadline was moved meanwhile.
@@ -272,8 +286,8 @@ final class Connection: Schedulable, @unchecked Sendable {
 
     /// An idle connection of a host that leaves.
     func leave(on thread: ShardThread?) -> Rest {
-        if life.isUnwanted { return .waiting }
         guard shard.host.handsOver else { return close(reset: false, on: thread) }
+        if life.isUnwanted { return .waiting }
         guard shard.host.mayOffer(self) else { return becomeIdle(on: thread) }
         try? shard.poller.remove(transport.descriptor)
         isIdle.store(false, ordering: .relaxed)

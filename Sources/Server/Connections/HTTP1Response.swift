@@ -79,8 +79,8 @@ final class HTTP1Response: ResponseStream {
                 $0.append(contentsOf: bytes)
                 if isChunked { $0.append("\r\n") }
             }
-            // A thread of the extension's own may write now and think for a long time.
-            if buffered >= ClientOutput.directWrite || Thread.object == nil { return flush() }
+            // Another thread than the one that handles the exchange may think for a long time now.
+            if buffered >= ClientOutput.directWrite || !output.isHandledHere { return flush() }
             return output.isConnected
         }
     }

@@ -258,6 +258,7 @@ enum HTTP1Turn {
         thread.handling.store(connection.slot, ordering: .relaxed)
         return mapping._withUnsafeGuaranteedRef { mapping in
             if mapping.waitsForOthers { thread.mayBlock() }
+            thread.mayKeepNext = mapping.waitsForOthers
             return finish(connection, set, thread, mapping.handler.answer(set.exchange))
         }
     }
@@ -267,6 +268,7 @@ enum HTTP1Turn {
     ) -> Connection.Rest? {
         let settled = thread.shard.host.router.settle(answer, set.exchange, connection, on: thread)
         thread.handling.store(-1, ordering: .relaxed)
+        thread.mayKeepNext = true
         switch settled {
         case .done:
             connection.life.answered()
@@ -274,6 +276,7 @@ enum HTTP1Turn {
         case .parked:
             // The set.exchange may be running elsewhere as soon as the turn is given back, not before.
             if case .pending = set.exchange.state {
+                connection.output.flushForOthers(on: thread)
                 connection.life.becamePending(
                     until: Instant.now.adding(seconds: thread.shard.host.pendingTimeout))
             }
@@ -312,7 +315,7 @@ enum HTTP1Turn {
         case .reset: return connection.close(reset: true, on: thread)
         case .close: return connection.close(reset: false, on: thread)
         case .linger:
-            connection.transport.shutdownWrite()
+            connection.endStream()
             set.input.removeAll()
             connection.life.lingers(thread.shard.host.connectionLimits, now: .now)
             return nil

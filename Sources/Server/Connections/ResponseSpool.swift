@@ -14,6 +14,8 @@ struct ResponseSpool {
         /// Bytes reserved in it, and of those not yet sent.
         var size: Int64 = 0
         var unsent: Int64 = 0
+        /// A writer is at work in the file, which nobody else may close then.
+        var isWritten = false
     }
 
     private var halves: (Half, Half) = (Half(), Half())
@@ -55,9 +57,13 @@ struct ResponseSpool {
         change(current) {
             $0.size += admitted
             $0.unsent += admitted
+            $0.isWritten = true
         }
         return .write(half: current, offset: place.size, count: Int(admitted))
     }
+
+    /// The write for which a place was reserved has ended.
+    mutating func endWrite(_ half: Int) { change(half) { $0.isWritten = false } }
 
     /// The bytes reserved last could not be written.
     mutating func takeBack(_ count: Int, half: Int, budget: ByteBudget) {
@@ -79,12 +85,13 @@ struct ResponseSpool {
         }
     }
 
-    /// The response is over.
+    /// The response is over. A file that is being written is left to its writer: its number could be
+    /// another client's file by the time of the write.
     mutating func close(budget: ByteBudget) {
         for index in 0...1 {
             change(index) { half in
                 budget.give(half.size)
-                if half.file >= 0 { closeDescriptor(half.file) }
+                if half.file >= 0, !half.isWritten { closeDescriptor(half.file) }
                 half = Half()
             }
         }

@@ -30,6 +30,7 @@ struct SendPace {
     private var windowWaited = 0.0
     private var windowDelivered: Int64 = 0
     private var measuredAt = Instant(nanoseconds: 0)
+    private var lookAt = Instant(nanoseconds: 0)
 
     mutating func sent(_ count: Int64) { handed &+= count }
 
@@ -41,17 +42,32 @@ struct SendPace {
             waited = 0
             beginWindow(delivered)
             deliveredAtProgress = delivered
+            progressAt = now
+            measuredAt = now
+            lookAt = now.adding(seconds: Self.interval(limits))
+        } else {
+            charge(delivered, now)
         }
-        progressAt = now
+        return lookAt
+    }
+
+    /// The time since the last measurement was waited for the client.
+    private mutating func charge(_ delivered: Int64, _ now: Instant) {
+        let passed = max(0, now.seconds(since: measuredAt))
         measuredAt = now
-        return nextLook(limits, now)
+        waited += passed
+        windowWaited += passed
+        if delivered > deliveredAtProgress {
+            deliveredAtProgress = delivered
+            progressAt = now
+        }
     }
 
     /// All is sent.
     mutating func stop() { waitingSince = nil }
 
-    private func nextLook(_ limits: Limits, _ now: Instant) -> Instant {
-        now.adding(seconds: min(Self.grace, limits.send, limits.response))
+    private static func interval(_ limits: Limits) -> Double {
+        min(grace, limits.send, limits.response)
     }
 
     /// A look while the client is waited for: what it did wrong, or when to look again.
@@ -62,14 +78,7 @@ struct SendPace {
 
     mutating func check(_ limits: Limits, undelivered: Int64, now: Instant) -> Verdict {
         let delivered = handed - undelivered
-        let passed = max(0, now.seconds(since: measuredAt))
-        measuredAt = now
-        waited += passed
-        windowWaited += passed
-        if delivered > deliveredAtProgress {
-            deliveredAtProgress = delivered
-            progressAt = now
-        }
+        charge(delivered, now)
         if now.seconds(since: progressAt) >= limits.send {
             return .wrong("took nothing of its response for \(limits.send) s")
         }
@@ -82,7 +91,8 @@ struct SendPace {
             }
             beginWindow(delivered)
         }
-        return .fine(next: nextLook(limits, now))
+        lookAt = now.adding(seconds: Self.interval(limits))
+        return .fine(next: lookAt)
     }
 
     private mutating func beginWindow(_ delivered: Int64) {

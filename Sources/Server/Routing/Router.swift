@@ -72,7 +72,10 @@ final class Router: Sendable {
             if exchange.headSent { return .done }
             thread.mayBlock()
             exchange.state = .running
-            answer = next._withUnsafeGuaranteedRef { $0.handler.answer(exchange) }
+            answer = next._withUnsafeGuaranteedRef {
+                thread.mayKeepNext = $0.waitsForOthers
+                return $0.handler.answer(exchange)
+            }
         }
     }
 

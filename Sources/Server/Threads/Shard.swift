@@ -102,7 +102,7 @@ final class Shard: Sendable {
     func wake(_ item: Schedulable, _ causes: Schedulable.Causes) {
         guard item.wake(causes) else { return }
         let isTaken = ShardThread.current?._withUnsafeGuaranteedRef { thread in
-            thread.shard === self && thread.runNext(item)
+            thread.shard === self && thread.mayKeepNext && thread.runNext(item)
         }
         if isTaken == true { return }
         enqueue(.passUnretained(item), waitsForHandler: false)
@@ -148,7 +148,9 @@ final class Shard: Sendable {
     func arm(_ item: Schedulable, at deadline: Instant) {
         let old = item.deadline.load(ordering: .relaxed)
         let new = deadline.nanoseconds
-        if new == old || new > old && new &- old < 100_000_000 { return }
+        let isNear = new == old || new > old && new &- old < 100_000_000
+        // Only while the wheel will look: what has fired is filed nowhere.
+        if isNear, item.filed.load(ordering: .sequentiallyConsistent) != .max { return }
         _ = item.deadline.exchange(new, ordering: .sequentiallyConsistent)
         guard new < item.filed.load(ordering: .sequentiallyConsistent),
             !item.isPosted.exchange(true, ordering: .sequentiallyConsistent)
@@ -228,7 +230,10 @@ final class Shard: Sendable {
 
     /// An event goes to the threads that are free: by the queue when it is a connection's.
     private func reclaim(_ event: Poller.Event) {
-        if event.token & Token.listener != 0 { return accept(Int(event.token & ~Token.listener)) }
+        // Not on the clock's thread.
+        if event.token & Token.listener != 0 {
+            return watchAnew(Int(event.token & ~Token.listener))
+        }
         if event.token & Token.special != 0 { return takeSpecial(event.token) }
         connections.requeue(event.token, event.events, on: self)
     }
@@ -279,7 +284,8 @@ final class Shard: Sendable {
                 connections.give(connection)
                 // EMFILE, ENFILE, ENOBUFS, ENOMEM: the client stays in the queue (man 2 accept).
                 return pauseAccepting(
-                    "\(error); raise the limit on open files or lower limits.connections")
+                    "\(error); raise the limit on open files or lower limits.connections",
+                    isFull: false)
             }
         }
     }
@@ -317,7 +323,8 @@ final class Shard: Sendable {
             return nil
         }
         if let connection = closeLongestIdle() { return connection }
-        pauseAccepting("all \(connections.capacity) of limits.connections are at work")
+        pauseAccepting(
+            "all \(connections.capacity) of limits.connections are at work", isFull: true)
         return nil
     }
 
@@ -331,11 +338,11 @@ final class Shard: Sendable {
     }
 
     /// Newcomers stay in the listener's queue until a slot is free, or the clock tries again.
-    private func pauseAccepting(_ reason: String) {
+    private func pauseAccepting(_ reason: String, isFull: Bool) {
         isAcceptPaused.store(true, ordering: .sequentiallyConsistent)
         host.complaints.log("accept", .warning, "no new connections for now: \(reason)")
         // A slot may have become free between the look and the mark.
-        if connections.hasRoom { resumeAccepting() }
+        if isFull, connections.hasRoom { resumeAccepting() }
     }
 
     /// A slot is free or could be, or some time has passed.
@@ -345,11 +352,14 @@ final class Shard: Sendable {
         else { return }
         // Not here: whoever has closed a connection has other things to do. The poller tells it anew to a
         // socket that is added (man 2 epoll_ctl: what is exclusive cannot be modified).
-        for index in host.listeners.indices {
-            try? poller.remove(host.listeners[index].socket)
-            try? poller.add(
-                host.listeners[index].socket, [.readable, .edge, .exclusive],
-                token: Token.listener | UInt64(index))
-        }
+        for index in host.listeners.indices { watchAnew(index) }
+    }
+
+    private func watchAnew(_ index: Int) {
+        guard !host.isLeaving else { return }
+        try? poller.remove(host.listeners[index].socket)
+        try? poller.add(
+            host.listeners[index].socket, [.readable, .edge, .exclusive],
+            token: Token.listener | UInt64(index))
     }
 }

@@ -30,6 +30,8 @@ final class ShardThread: @unchecked Sendable {
     var lastProgress: UInt64 = 0
     /// [any] True once it has left.
     let hasLeft = Atomic<Bool>(false)
+    /// It runs nothing that may keep it for long: not an extension's code.
+    var mayKeepNext = true
     /// What this thread has woken and runs next, unless it may be blocked before.
     private var next: Unmanaged<Schedulable>?
     /// Events to come that are taken one by one, because the last one waited for another process.
