@@ -28,6 +28,8 @@ package final class ServedMapping: Sendable {
     package let poolName: String?
     /// The settings of the extension.
     package let settings: [(name: String, value: String)]
+    /// How often its failures are lines in the log.
+    let failures = FailureLines()
 
     package init(
         name: String, poolName: String? = nil,

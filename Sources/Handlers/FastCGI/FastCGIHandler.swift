@@ -32,13 +32,13 @@ package final class FastCGIHandler: Handler {
             return .parked
         case .full:
             exchange.state = .running
-            exchange.fail(
-                status: 503,
+            relay.failures.fail(
+                exchange, status: 503,
                 reason: "all workers are busy and the queue is full; raise processes.max or queue",
                 retryAfter: 1)
         case .unavailable(let reason, let retryAfter):
             exchange.state = .running
-            exchange.fail(status: 503, reason: reason, retryAfter: retryAfter)
+            relay.failures.fail(exchange, status: 503, reason: reason, retryAfter: retryAfter)
         }
         return .done
     }
@@ -48,7 +48,7 @@ package final class FastCGIHandler: Handler {
         switch exchange.arrival.take() {
         case .grant(let grant): return relay(exchange, by: grant)
         case .refusal(let reason, let retryAfter):
-            exchange.fail(status: 503, reason: reason, retryAfter: retryAfter)
+            relay.failures.fail(exchange, status: 503, reason: reason, retryAfter: retryAfter)
         case .departure: exchange.abandon()
         case nil: preconditionFailure("a parked exchange was resumed and nothing had arrived")
         }
@@ -70,11 +70,14 @@ package final class FastCGIHandler: Handler {
     /// The worker ended before it could take the request: another one is asked, once, and the log says so.
     private func retry(_ exchange: Exchange) -> Answer {
         guard !exchange.route.wasRetried else {
-            exchange.fail(status: 502, reason: "two workers ended before they took the request")
+            relay.failures.fail(
+                exchange, status: 502, reason: "two workers ended before they took the request")
             return .done
         }
         exchange.route.wasRetried = true
-        exchange.log(.warning, "a worker ended before it answered; the request went to another one")
+        relay.failures.log(
+            .warning, "a worker ended before it answered; the request went to another one",
+            of: exchange)
         return answer(exchange)
     }
 }

@@ -164,9 +164,13 @@ package final class Exchange {
         cut()
     }
 
-    /// Gives up: an error page when no head was sent, else the response is cut. Logs the reason.
+    /// Gives up: an error page when no head was sent, else the response is cut. Logs the reason, as often
+    /// as the mapping's failures may be lines.
     package func fail(status: Int, reason: String) {
-        fail(status: status, reason: reason, retryAfter: nil)
+        guard let mapping = route.mapping else {
+            return fail(status: status, reason: reason, retryAfter: nil)
+        }
+        mapping.failures.fail(self, status: status, reason: reason)
     }
 
     /// Gives up, and tells the client when to come again, in seconds.
