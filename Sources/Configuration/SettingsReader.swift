@@ -66,7 +66,8 @@ struct SettingsReader {
     }
 
     private mutating func readThreads(_ value: Value) {
-        guard let section = Section(value, expected: "a mapping with min and max") else { return }
+        guard let section = Section(value, expected: "a mapping with min, max and shards")
+        else { return }
         section.allow(["min", "max", "shards"])
         if let count = section["shards"]?.integer(0...256) { settings.threads.shards = count }
         if let min = section["min"]?.integer(0...1024) { settings.threads.min = min }

@@ -153,6 +153,9 @@ struct PoolLedger: Sendable {
         case .hostServes(let host):
             current = host
             reclaimed = 0
+            // Who has mended the program and reloads need not wait for the next attempt.
+            backoff.reset()
+            loggedReason = ""
         case .hostGone(let host): forget(host, now, &actions)
         case .wanted(let host): addWant(of: host)
         case .released(let id, let host, let reason): release(id, host, reason, now, &actions)

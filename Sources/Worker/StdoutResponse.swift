@@ -108,7 +108,13 @@ final class StdoutResponse {
 
     private func flush() -> Bool {
         closeRecord()
-        defer { lastSend = .now }
+        let now = Instant.now
+        // An answer that takes its time may have lost its client meanwhile.
+        if now.seconds(since: lastSend) > 0.05, !stdin.isWaitedFor {
+            stdin.abort()
+            return false
+        }
+        defer { lastSend = now }
         return send()
     }
 

@@ -54,7 +54,7 @@ struct ComplaintTests {
     @Test(arguments: [
         ("lisen: 1", "1:1: found 'lisen', expected \(keys); did you mean 'listen'?"),
         ("colour: 1", "1:1: found 'colour', expected \(keys)"),
-        ("threads: 4", "1:10: found '4', expected a mapping with min and max"),
+        ("threads: 4", "1:10: found '4', expected a mapping with min, max and shards"),
         (
             "threads: { min: 9, max: 8 }",
             "1:17: found min 9 above max 8, expected min no greater than max"

@@ -108,6 +108,24 @@ extension Wire {
         #expect(wire.exchange.isCut)
     }
 
+    @Test func aClientThatHasLeftIsNobodysFaultAndMakesNoLine() throws {
+        for failure in 0...2 {
+            let folder = try TemporaryFolder()
+            let log = ErrorLog()
+            log.open(path: folder.path + "/error.log")
+            let wire = try Wire(log: log)
+            #expect(wire.head(length: 5) && wire.write("hell"))
+            wire.response.leave()
+            switch failure {
+            case 0: wire.exchange.finish()
+            case 1: wire.exchange.fail(status: 502, reason: "a test")
+            default: FailureLines().fail(wire.exchange, status: 502, reason: "a test")
+            }
+            #expect(wire.exchange.isCut && wire.exchange.loggedStatus == 499)
+            #expect(try folder.read("error.log") == "")
+        }
+    }
+
     @Test func aHandlerThatSaysNothingIsA500() throws {
         let wire = try Wire()
         let text = wire.finish()

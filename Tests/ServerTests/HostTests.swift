@@ -100,6 +100,24 @@ import Testing
         #expect(slow.answer()?.body == "slow")
     }
 
+    @Test func aNewcomerWithLessTimeLeftStaysWhileOneIdleForLongerGoes() throws {
+        let server = try RunningServer {
+            $0.limits.connections = 2
+            $0.timeouts.head = 5
+            $0.timeouts.keepAlive = 60
+        }
+        let idle = try server.connect()
+        #expect(idle.get("/x?now=1")?.body == "1")
+        Thread.sleep(milliseconds: 20)
+        let newcomer = try server.connect()
+        while server.server.connectionCount < 2 { Thread.sleep(milliseconds: 1) }
+        Thread.sleep(milliseconds: 20)
+        let next = try server.connect()
+        #expect(next.get("/x?now=2")?.body == "2")
+        #expect(idle.isClosed())
+        #expect(newcomer.get("/x?now=3")?.body == "3")
+    }
+
     @Test func aPendingExchangeEndsBeforeOrAfterItsHandlerReturned() throws {
         let server = try RunningServer { $0.timeouts.request = 20 }
         let wrong = Counter(0)
@@ -447,6 +465,18 @@ import Testing
         #expect(last?.body == "2")
         #expect(last?.head.contains("Connection: close") == true)
         #expect(busy.isClosed())
+    }
+
+    @Test func aServerThatStopsRefusesNewcomersAndFinishesWhatItHas() throws {
+        let server = try RunningServer()
+        let busy = try server.connect()
+        busy.send("GET /x?now=1 HTTP/1.1\r\nHo")
+        while server.server.connectionCount < 1 { Thread.sleep(milliseconds: 1) }
+        server.server.stopOffering()
+        server.server.leave(offering: nil)
+        #expect(throws: SystemError.self) { try server.connect() }
+        busy.send("st: x\r\n\r\n")
+        #expect(busy.answer()?.body == "1")
     }
 }
 

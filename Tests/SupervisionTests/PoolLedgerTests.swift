@@ -154,6 +154,19 @@ struct PoolLedgerTests {
         #expect(reason.contains("exited with code 1") && (1...30).contains(seconds))
     }
 
+    @Test func programThatWasMendedIsTriedAtOnceByTheNextHost() {
+        var pool = Pool(minimum: 1, maximum: 4)
+        _ = pool(.hostServes(10))
+        for attempt in 1...10 {
+            pool.advanceToDeadline()
+            _ = pool(.tick)
+            pool.answer(UInt64(attempt))
+            _ = pool(.ended(UInt64(attempt), .exited(code: 1)))
+        }
+        #expect(pool.ledger.deadline(now: pool.now) > pool.now.adding(seconds: 5))
+        #expect(pool(.hostServes(11)) == [.spawn])
+    }
+
     @Test func missingProgramIsRefusedAtOnce() {
         var pool = Pool(minimum: 0, maximum: 4)
         _ = pool(.hostServes(10))

@@ -90,6 +90,14 @@ struct WorkerTests {
                 head(e, NULL, "\\r\\n");
                 say(e, connected ? "never" : "aborted");
                 break;
+            case 'W':
+                head(e, NULL, "\\r\\n");
+                for (int i = 0; i < 300; i++) {
+                    size = 5;
+                    if (!e->WriteClient(e->ConnID, "event", &size, 0)) return HSE_STATUS_SUCCESS;
+                    usleep(60000);
+                }
+                break;
             case 'g':
                 e->ServerSupportFunction(e->ConnID, HSE_APPEND_LOG_PARAMETER, "noted", NULL, NULL);
                 e->dwHttpStatusCode = 299;
@@ -333,6 +341,21 @@ struct WorkerTests {
         FastCGI.appendEmpty(.abortRequest, id: 1, to: &bytes)
         client.send(bytes)
         #expect(client.answer().status == .requestComplete)
+        client.send(WorkerClient.request(Self.asking("g")))
+        #expect(client.answer().body == "ok")
+    }
+
+    @Test func anAbortEndsAnAnswerThatTakesItsTime() throws {
+        let worker = try RunningWorker(Self.source)
+        let client = try worker.connect()
+        client.send(WorkerClient.request(Self.asking("W")))
+        Thread.sleep(milliseconds: 150)
+        var bytes: [UInt8] = []
+        FastCGI.appendEmpty(.abortRequest, id: 1, to: &bytes)
+        client.send(bytes)
+        let answer = client.answer()
+        #expect(answer.status == .requestComplete)
+        #expect(answer.body.count < 300 * 5 && answer.errors.isEmpty)
         client.send(WorkerClient.request(Self.asking("g")))
         #expect(client.answer().body == "ok")
     }

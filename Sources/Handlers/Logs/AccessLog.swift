@@ -96,7 +96,7 @@ package final class AccessLog: Sendable {
         }
     }
 
-    /// Writes what has gathered. Called once a second, and before the process ends.
+    /// Writes what has gathered. Called ten times a second, and before the process ends.
     package func flush() {
         // Whoever holds the writer writes; lines that came after are written the next time.
         tell(writer.withLockIfAvailable { drain(&$0) })

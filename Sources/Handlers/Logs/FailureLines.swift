@@ -29,6 +29,7 @@ package final class FailureLines: Sendable {
     package func fail(
         _ exchange: Exchange, status: Int, reason: String, retryAfter: Int? = nil
     ) {
+        guard exchange.response.isConnected else { return exchange.abandon() }
         guard let omitted = limit.admit(at: .now) else {
             return exchange.refuse(status: status, retryAfter: retryAfter)
         }

@@ -144,6 +144,7 @@ package final class Exchange {
         }
         let ending = framing.end()
         if case .short(let missing) = ending {
+            guard response.isConnected else { return abandon() }
             log(
                 .error,
                 "the body ended \(missing) bytes before its Content-Length; cut the connection")
@@ -180,6 +181,7 @@ package final class Exchange {
 
     /// Gives up, with a line whatever there were before.
     func failWithLine(status: Int, reason: String, retryAfter: Int?) {
+        guard response.isConnected else { return abandon() }
         let outcome = headSent ? "cut the response" : "answered \(status)"
         log(status >= 500 ? .error : .warning, "\(requestLine): \(reason); \(outcome)")
         refuse(status: status, retryAfter: retryAfter)

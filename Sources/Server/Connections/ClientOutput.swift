@@ -371,6 +371,10 @@ final class ClientOutput: Schedulable, @unchecked Sendable {
             cut()
             return false
         }
+        shard.host.complaints.log(
+            "waits", .notice,
+            "a handler waits for a client that reads slowly: \(wait == .half ? "the response fills limits.response-buffer and limits.response-file" : "limits.spool is used up")"
+        )
         while true {
             let ticket = room.ticket
             let canGoOn = state.withLock { state -> Bool? in

@@ -36,7 +36,9 @@ final class Connection: Schedulable, @unchecked Sendable {
     /// [any] Counts the slot's connections, so that an event for an earlier one is known.
     let generation = Atomic<UInt32>(0)
     /// [any] Whether it waits for another request and for nothing else.
-    let isIdle = Atomic<Bool>(false)
+    var isIdle: Bool { idleSince.load(ordering: .relaxed) != 0 }
+    /// [any] Nanoseconds, see `Instant`; 0 = it is at work.
+    let idleSince = Atomic<Int64>(0)
     /// [any] We have ended our direction: a hang-up only says that both are at their end.
     private let hasEnded = Atomic<Bool>(false)
     /// [any] What a newer host said of it: 1 = taken, 2 = not taken.
@@ -82,7 +84,7 @@ final class Connection: Schedulable, @unchecked Sendable {
         mayHaveEnded = false
         hasEnded.store(false, ordering: .relaxed)
         life.open(shard.host.connectionLimits, now: CoarseClock.now)
-        isIdle.store(true, ordering: .relaxed)
+        markIdle()
         shard.arm(self, at: life.due)
         giveTurnBack()
     }
@@ -97,7 +99,7 @@ final class Connection: Schedulable, @unchecked Sendable {
     /// The caller has the turn, which ends with the slot's connection: when the sender is through.
     func close(reset: Bool, on thread: ShardThread?) -> Rest {
         life.closes()
-        isIdle.store(false, ordering: .relaxed)
+        idleSince.store(0, ordering: .relaxed)
         endWork(on: thread)
         output.close(reset: reset)
         return .closed
@@ -121,12 +123,12 @@ final class Connection: Schedulable, @unchecked Sendable {
     /// Makes room for a newcomer; false when it is not idle any more.
     func closeIfIdle() -> Bool {
         guard claimIfIdle() else {
-            isIdle.store(false, ordering: .relaxed)
+            idleSince.store(0, ordering: .relaxed)
             return false
         }
         // Who has sent something that nobody has read yet is not idle.
         guard life.phase == .idle, set == nil, !transport.waitForBytes(milliseconds: 0) else {
-            isIdle.store(false, ordering: .relaxed)
+            idleSince.store(0, ordering: .relaxed)
             giveTurnBack()
             return false
         }
@@ -206,7 +208,7 @@ final class Connection: Schedulable, @unchecked Sendable {
                 yield(.handler)
                 return shard.enqueue(.passUnretained(self), waitsForHandler: true)
             case .waiting:
-                if life.phase == .idle, set == nil { isIdle.store(true, ordering: .relaxed) }
+                if life.phase == .idle, set == nil { markIdle() }
                 shard.arm(self, at: life.due)
                 guard let more = rest() else { return }
                 causes = more
@@ -242,7 +244,7 @@ final class Connection: Schedulable, @unchecked Sendable {
         let set = thread.takeWorkingSet()
         set.begin(self)
         self.set = set
-        isIdle.store(false, ordering: .relaxed)
+        idleSince.store(0, ordering: .relaxed)
         return set
     }
 
@@ -290,12 +292,16 @@ final class Connection: Schedulable, @unchecked Sendable {
         if life.isUnwanted { return .waiting }
         guard shard.host.mayOffer(self) else { return becomeIdle(on: thread) }
         try? shard.poller.remove(transport.descriptor)
-        isIdle.store(false, ordering: .relaxed)
+        idleSince.store(0, ordering: .relaxed)
         endWork(on: thread)
         life.offered()
         offerAnswer.store(0, ordering: .relaxed)
         shard.host.offer(self)
         return .waiting
+    }
+
+    func markIdle() {
+        if !isIdle { idleSince.store(max(1, CoarseClock.now.nanoseconds), ordering: .relaxed) }
     }
 
     /// Waits for another request, or for its turn to be offered.
@@ -304,7 +310,7 @@ final class Connection: Schedulable, @unchecked Sendable {
             life.becameIdle(shard.host.connectionLimits, now: CoarseClock.now)
         }
         endWork(on: thread)
-        isIdle.store(true, ordering: .relaxed)
+        markIdle()
         return .waiting
     }
 
@@ -320,7 +326,7 @@ final class Connection: Schedulable, @unchecked Sendable {
         if answer == 1 { return close(reset: false, on: thread) }
         life.returned(shard.host.connectionLimits, now: .now)
         isDrained = false
-        isIdle.store(true, ordering: .relaxed)
+        markIdle()
         do throws(SystemError) {
             try shard.poller.add(transport.descriptor, Self.events, token: token)
         } catch {

@@ -80,15 +80,14 @@ final class ConnectionTable: Sendable {
         }
     }
 
-    /// The connection that has waited the longest for another request: its deadline is the nearest.
+    /// The connection that has waited the longest for another request.
     func longestIdle() -> Connection? {
         var longest: Connection?
-        var nearest = Int64.max
+        var earliest = Int64.max
         visit { connection in
-            guard connection.isIdle.load(ordering: .relaxed) else { return }
-            let deadline = connection.deadline.load(ordering: .relaxed)
-            if deadline < nearest {
-                nearest = deadline
+            let since = connection.idleSince.load(ordering: .relaxed)
+            if since != 0, since < earliest {
+                earliest = since
                 longest = connection
             }
         }

@@ -95,7 +95,7 @@ enum HTTP1Turn {
                 connection.life.becameIdle(thread.shard.host.connectionLimits, now: CoarseClock.now)
             }
             connection.endWork(on: thread)
-            connection.isIdle.store(true, ordering: .relaxed)
+            connection.markIdle()
             thread.shard.resumeAccepting()
         } else {
             connection.life.headBegan(thread.shard.host.connectionLimits, now: .now)
@@ -274,7 +274,7 @@ enum HTTP1Turn {
             connection.life.answered()
             return nil
         case .parked:
-            // The set.exchange may be running elsewhere as soon as the turn is given back, not before.
+            // The exchange may be running elsewhere as soon as the turn is given back, not before.
             if case .pending = set.exchange.state {
                 connection.output.flushForOthers(on: thread)
                 connection.life.becamePending(

@@ -156,14 +156,17 @@ final class Host: Sendable {
         wakeIdle()
     }
 
-    /// The server stops: there is no newer host any more.
-    func stopOffering() { handingOver.store(false, ordering: .sequentiallyConsistent) }
+    /// The server stops: there is no newer host any more, and who comes now is refused, not kept waiting.
+    func stopOffering() {
+        handingOver.store(false, ordering: .sequentiallyConsistent)
+        for listener in listeners { Socket.shutdownBoth(listener.socket) }
+    }
 
     /// Tells every idle connection that the host leaves. Called again and again while any is left.
     func wakeIdle() {
         for shard in shards {
             shard.connections.visit {
-                if $0.isIdle.load(ordering: .relaxed) { shard.wake($0, .leaving) }
+                if $0.isIdle { shard.wake($0, .leaving) }
             }
         }
     }

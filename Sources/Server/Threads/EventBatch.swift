@@ -7,7 +7,7 @@ import Synchronization
 /// A few events for one thread, in order.
 ///
 /// A pool whose threads are all busy takes several events with one system call. Should an extension block
-/// the thread meanwhile, the monitor takes what is left and gives it to another one.
+/// the thread meanwhile, the clock takes what is left and gives it to another one.
 final class EventBatch: @unchecked Sendable {
     // because an entry that is read while it is written anew is never used: the position has changed then
 

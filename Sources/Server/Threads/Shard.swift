@@ -26,6 +26,7 @@ final class Shard: Sendable {
     /// Threads in the poller, and of the ones that may start handlers.
     private let sleepers = Atomic<Int>(0)
     private let handlerSleepers = Atomic<Int>(0)
+    private let isListening = Atomic<Bool>(true)
     /// Wake-ups that were sent and have not arrived.
     private let wakeUps = Atomic<Int>(0)
     /// Timers to be filed anew.
@@ -72,15 +73,16 @@ final class Shard: Sendable {
 
     /// Takes no more connections. Those that were announced to this shard alone are not left in the queue.
     func stopListening() {
+        isListening.store(false, ordering: .sequentiallyConsistent)
         for index in host.listeners.indices {
-            accept(index)
+            accept(index, on: nil)
             try? poller.remove(host.listeners[index].socket)
-            accept(index)
+            accept(index, on: nil)
         }
     }
 
     func dispatch(_ token: UInt64, _ events: Poller.Events, on thread: ShardThread) {
-        if token & Token.listener != 0 { return accept(Int(token & ~Token.listener)) }
+        if token & Token.listener != 0 { return accept(Int(token & ~Token.listener), on: thread) }
         if token & Token.special != 0 { return takeSpecial(token) }
         connections.dispatch(token, events, on: thread)
     }
@@ -269,9 +271,12 @@ final class Shard: Sendable {
 
     // MARK: Accepting
 
-    private func accept(_ index: Int) {
+    private func accept(_ index: Int, on thread: ShardThread?) {
         let listener = host.listeners[index]
+        var mayPassOn = thread?.startsHandlers == false
         while !host.isLeaving {
+            if mayPassOn, passOn(index) { return }
+            mayPassOn = thread != nil
             guard let connection = connections.take(for: self) ?? makeRoom(for: listener) else {
                 return
             }
@@ -288,6 +293,17 @@ final class Shard: Sendable {
                     isFull: false)
             }
         }
+    }
+
+    /// Leaves the newcomers to a shard with a thread that sleeps, when this one has none.
+    private func passOn(_ index: Int) -> Bool {
+        guard host.shards.count > 1, handlerSleepers.load(ordering: .relaxed) == 0,
+            let other = host.shards.first(where: {
+                $0.handlerSleepers.load(ordering: .relaxed) > 0
+            })
+        else { return false }
+        other.watchAnew(index)
+        return true
     }
 
     /// Takes in a connection of an older host; false when there is no room.
@@ -324,7 +340,7 @@ final class Shard: Sendable {
         }
         if let connection = closeLongestIdle() { return connection }
         pauseAccepting(
-            "all \(connections.capacity) of limits.connections are at work", isFull: true)
+            "as many connections are at work as limits.connections allows", isFull: true)
         return nil
     }
 
@@ -356,10 +372,12 @@ final class Shard: Sendable {
     }
 
     private func watchAnew(_ index: Int) {
-        guard !host.isLeaving else { return }
-        try? poller.remove(host.listeners[index].socket)
+        let listener = host.listeners[index].socket
+        guard isListening.load(ordering: .sequentiallyConsistent) else { return }
+        try? poller.remove(listener)
         try? poller.add(
-            host.listeners[index].socket, [.readable, .edge, .exclusive],
-            token: Token.listener | UInt64(index))
+            listener, [.readable, .edge, .exclusive], token: Token.listener | UInt64(index))
+        // It may have stopped meanwhile; an announcement to this shard would be nobody's.
+        if !isListening.load(ordering: .sequentiallyConsistent) { try? poller.remove(listener) }
     }
 }
