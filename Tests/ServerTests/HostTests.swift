@@ -472,8 +472,8 @@ import Testing
         let busy = try server.connect()
         busy.send("GET /x?now=1 HTTP/1.1\r\nHo")
         while server.server.connectionCount < 1 { Thread.sleep(milliseconds: 1) }
-        server.server.stopOffering()
         server.server.leave(offering: nil)
+        server.server.refuseNewcomers()
         #expect(throws: SystemError.self) { try server.connect() }
         busy.send("st: x\r\n\r\n")
         #expect(busy.answer()?.body == "1")

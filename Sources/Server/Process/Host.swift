@@ -156,9 +156,11 @@ final class Host: Sendable {
         wakeIdle()
     }
 
-    /// The server stops: there is no newer host any more, and who comes now is refused, not kept waiting.
-    func stopOffering() {
-        handingOver.store(false, ordering: .sequentiallyConsistent)
+    /// The server stops: there is no newer host any more.
+    func stopOffering() { handingOver.store(false, ordering: .sequentiallyConsistent) }
+
+    /// Who comes from now on is refused, not kept waiting. For every process that has the listeners.
+    func refuseNewcomers() {
         for listener in listeners { Socket.shutdownBoth(listener.socket) }
     }
 

@@ -287,6 +287,7 @@ final class Shard: Sendable {
                 open(connection, socket, peer: peer, local: listener.address)
             } catch {
                 connections.give(connection)
+                guard isListening.load(ordering: .sequentiallyConsistent) else { return }
                 // EMFILE, ENFILE, ENOBUFS, ENOMEM: the client stays in the queue (man 2 accept).
                 return pauseAccepting(
                     "\(error); raise the limit on open files or lower limits.connections",
