@@ -11,6 +11,7 @@ struct Clock {
     private static let calm = 20
     private static let busy = 5
     private let host: Host
+    private var posted: [Int32] = []
     private var wheels: [TimerWheel]
     private var growth: [GrowthRule]
     private var progress: [UInt64]
@@ -64,8 +65,9 @@ struct Clock {
     }
 
     private mutating func turnWheel(_ index: Int, _ shard: Shard, _ now: Instant) {
+        shard.takePosted(&posted)
         wheels[index].turn(
-            to: now, posted: shard.takePosted(), timer: { shard.connections.timer($0) }
+            to: now, posted: posted, timer: { shard.connections.timer($0) }
         ) { number in
             shard.connections.timer(number)._withUnsafeGuaranteedRef { shard.wake($0, .expired) }
         }

@@ -160,14 +160,10 @@ final class Shard: Sendable {
         posted.withLock { $0.append(Int32(truncatingIfNeeded: item.number)) }
     }
 
-    /// [clock]
-    func takePosted() -> [Int32] {
-        posted.withLock { posted in
-            guard !posted.isEmpty else { return [] }
-            let all = posted
-            posted.removeAll(keepingCapacity: true)
-            return all
-        }
+    /// [clock] Changes the list for an empty one, whose memory serves again.
+    func takePosted(_ taken: inout [Int32]) {
+        taken.removeAll(keepingCapacity: true)
+        posted.withLock { swap(&$0, &taken) }
     }
 
     // MARK: Threads
