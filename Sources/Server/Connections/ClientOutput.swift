@@ -371,10 +371,13 @@ final class ClientOutput: Schedulable, @unchecked Sendable {
             cut()
             return false
         }
+        // A folder that cannot be written has its own line.
+        let bound =
+            wait == .half
+            ? "limits.response-buffer and limits.response-file are used up by one response"
+            : "no more of it can be kept in files, see limits.spool"
         shard.host.complaints.log(
-            "waits", .notice,
-            "a handler waits for a client that reads slowly: \(wait == .half ? "the response fills limits.response-buffer and limits.response-file" : "limits.spool is used up")"
-        )
+            "waits", .notice, "a handler waits for a client that reads slowly: \(bound)")
         while true {
             let ticket = room.ticket
             let canGoOn = state.withLock { state -> Bool? in
