@@ -270,7 +270,7 @@ struct PoolLedger: Sendable {
                 .log("a worker \(end) \(Self.age(lived)) after its start; it is replaced"))
             return
         }
-        fail("\(end) \(Self.age(lived)) after its start", now, &actions)
+        fail("\(end) \(Self.age(lived)) after its start", kind: "\(end)", now, &actions)
     }
 
     private mutating func loseWorker(
@@ -371,16 +371,20 @@ struct PoolLedger: Sendable {
         return most - workers.count - spawning
     }
 
-    private mutating func fail(_ reason: String, _ now: Instant, _ actions: inout [Action]) {
+    /// `kind`: the reason without what differs each time.
+    private mutating func fail(
+        _ reason: String, kind: String? = nil, _ now: Instant, _ actions: inout [Action]
+    ) {
+        let kind = kind ?? reason
         backoff.fail(now: now)
         lastReason = reason
         // The same again, time after time, is said once and then every few minutes.
-        if reason != loggedReason || backoff.failures % 16 == 0 {
+        if kind != loggedReason || backoff.failures % 16 == 0 {
             let wait = max(0, backoff.notBefore.seconds(since: now))
             let next = wait > 0 ? "; the next start is in \(Self.age(wait))" : ""
             actions.append(.log("a worker \(reason) (failure \(backoff.failures) in a row)\(next)"))
         }
-        loggedReason = reason
+        loggedReason = kind
     }
 
     /// Answers all who wait: there is none to be had now.

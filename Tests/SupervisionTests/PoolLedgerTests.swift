@@ -154,6 +154,22 @@ struct PoolLedgerTests {
         #expect(reason.contains("exited with code 1") && (1...30).contains(seconds))
     }
 
+    @Test func programThatFailsTheSameWayAgainAndAgainMakesFewLines() {
+        var pool = Pool(minimum: 1, maximum: 4)
+        _ = pool(.hostServes(10))
+        var lines = 0
+        for attempt in 1...20 {
+            pool.advanceToDeadline()
+            _ = pool(.tick)
+            pool.answer(UInt64(attempt))
+            pool.advance(0.001 * Double(attempt))
+            lines += pool(.ended(UInt64(attempt), .exited(code: 1))).count {
+                if case .log = $0 { true } else { false }
+            }
+        }
+        #expect(lines == 2)
+    }
+
     @Test func programThatWasMendedIsTriedAtOnceByTheNextHost() {
         var pool = Pool(minimum: 1, maximum: 4)
         _ = pool(.hostServes(10))
