@@ -94,6 +94,14 @@ package final class Request {
         expectsContinue = false
     }
 
+    /// Adds those bytes of the head to a buffer.
+    package func append(_ slice: Slice, to buffer: inout [UInt8]) {
+        guard !slice.isEmpty else { return }
+        bytes.withUnsafeBufferPointer {
+            buffer.append(contentsOf: UnsafeBufferPointer(rebasing: $0[slice.range]))
+        }
+    }
+
     package func text(_ slice: Slice) -> String {
         String(decoding: bytes[slice.range], as: UTF8.self)
     }

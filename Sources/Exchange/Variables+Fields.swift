@@ -12,7 +12,7 @@ extension Variables {
     ) -> Bool {
         if name.matches("Proxy") { return false }
         if name.matches("Host"), !request.authority.isEmpty {
-            append(request.authority, of: request, to: &bytes)
+            request.append(request.authority, to: &bytes)
             return true
         }
         var found = false
@@ -25,7 +25,7 @@ extension Variables {
             case .asSpelt: if !isSame(candidate, name) { continue }
             }
             if found { appendSeparator(of: candidate, to: &bytes) }
-            append(field.value, of: request, to: &bytes)
+            request.append(field.value, to: &bytes)
             found = true
         }
         return found
@@ -37,7 +37,7 @@ extension Variables {
         let head = headBytes.span
         if request.value(of: "Host") == nil, !request.authority.isEmpty {
             bytes.append("HTTP_HOST:")
-            append(request.authority, of: request, to: &bytes)
+            request.append(request.authority, to: &bytes)
             bytes.append("\n")
         }
         for index in request.fields.indices where isFirstVariable(index, request) {
@@ -52,9 +52,9 @@ extension Variables {
     /// "Accept-Encoding: gzip\r\n" for each field, in the order they came.
     static func appendAllRaw(_ request: Request, to bytes: inout [UInt8]) {
         for field in request.fields where !request.matches(field.name, "Proxy") {
-            append(field.name, of: request, to: &bytes)
+            request.append(field.name, to: &bytes)
             bytes.append(": ")
-            append(field.value, of: request, to: &bytes)
+            request.append(field.value, to: &bytes)
             bytes.append("\r\n")
         }
     }
@@ -77,13 +77,13 @@ extension Variables {
         let name = head.extracting(request.fields[first].name.range)
         // The authority of an absolute target overrides Host (RFC 9112 §3.2.2).
         if name.matches("Host"), !request.authority.isEmpty {
-            return append(request.authority, of: request, to: &bytes)
+            return request.append(request.authority, to: &bytes)
         }
-        append(request.fields[first].value, of: request, to: &bytes)
+        request.append(request.fields[first].value, to: &bytes)
         for later in request.fields[(first + 1)...]
         where isSame(head.extracting(later.name.range), name) {
             appendSeparator(of: name, to: &bytes)
-            append(later.value, of: request, to: &bytes)
+            request.append(later.value, to: &bytes)
         }
     }
 

@@ -20,14 +20,14 @@ extension Variables {
         case .contentLength: bytes.append(decimal: UInt64(clamping: bodyLength))
         case .contentType:
             if let type = request.value(of: "Content-Type") {
-                append(type, of: request, to: &bytes)
+                request.append(type, to: &bytes)
             }
         case .documentRoot: return appendFact(.documentRoot, metaVariables, to: &bytes)
         case .gateway: bytes.append("CGI/1.1")
         case .secure: bytes.append(isSecure(metaVariables, &bytes) ? "on" : "off")
         case .securePort: bytes.append(isSecure(metaVariables, &bytes) ? "1" : "0")
-        case .method: append(request.methodName, of: request, to: &bytes)
-        case .rawTarget: append(request.target, of: request, to: &bytes)
+        case .method: request.append(request.methodName, to: &bytes)
+        case .rawTarget: request.append(request.target, to: &bytes)
         case .requestURI: appendURI(request, to: &bytes)
         case .version: appendVersion(request, to: &bytes)
         case .instanceNumber: return appendFact(.siteNumber, metaVariables, to: &bytes)
@@ -40,7 +40,7 @@ extension Variables {
         case .path: bytes.append(contentsOf: request.path)
         case .pathInfo: _ = metaVariables.append(.pathInfo, to: &bytes)
         case .pathTranslated: _ = metaVariables.append(.pathTranslated, to: &bytes)
-        case .query: append(request.query, of: request, to: &bytes)
+        case .query: request.append(request.query, to: &bytes)
         case .scriptFilename: return appendFact(.scriptFilename, metaVariables, to: &bytes)
         case .scriptName: _ = metaVariables.append(.scriptName, to: &bytes)
         case .serverName: appendServerName(request, metaVariables, to: &bytes)
@@ -49,12 +49,6 @@ extension Variables {
         case .unavailable: return .unavailable
         }
         return .found
-    }
-
-    static func append(_ slice: Request.Slice, of request: Request, to bytes: inout [UInt8]) {
-        request.bytes.withUnsafeBufferPointer {
-            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: $0[slice.range]))
-        }
     }
 
     private static func appendFact(
@@ -80,18 +74,18 @@ extension Variables {
         if request.rawPath.isEmpty {
             bytes.append("/")
         } else {
-            append(request.rawPath, of: request, to: &bytes)
+            request.append(request.rawPath, to: &bytes)
         }
         guard request.hasQuery else { return }
         bytes.append("?")
-        append(request.query, of: request, to: &bytes)
+        request.append(request.query, to: &bytes)
     }
 
     /// The host the request names, else the address it came to (RFC 3875 §4.1.14).
     static func appendServerName(
         _ request: Request, _ metaVariables: some MetaVariableSource, to bytes: inout [UInt8]
     ) {
-        guard request.host.isEmpty else { return append(request.host, of: request, to: &bytes) }
+        guard request.host.isEmpty else { return request.append(request.host, to: &bytes) }
         let start = bytes.count
         guard metaVariables.append(.localAddress, to: &bytes) else { return }
         // An IPv6 address stands in brackets where a host name may stand.

@@ -16,11 +16,11 @@ struct ServerText {
     ) -> UnsafeMutableRawPointer {
         let request = exchange.request
         bytes.removeAll(keepingCapacity: true)
-        let method = append(request.bytes, request.methodName)
-        let query = append(request.bytes, request.query)
+        let method = append(request.methodName, of: request)
+        let query = append(request.query, of: request)
         let pathInfo = append(.pathInfo, exchange)
         let translated = append(.pathTranslated, exchange)
-        let contentType = append(request.bytes, request.value(of: "content-type") ?? .none)
+        let contentType = append(request.value(of: "content-type") ?? .none, of: request)
         let empty = bytes.count
         bytes.append(0)
         let room = memory.room(bytes.count)
@@ -36,15 +36,9 @@ struct ServerText {
         return start + empty
     }
 
-    private mutating func append(_ head: [UInt8], _ slice: Request.Slice) -> Int {
+    private mutating func append(_ slice: Request.Slice, of request: Request) -> Int {
         let start = bytes.count
-        guard !slice.isEmpty else {
-            bytes.append(0)
-            return start
-        }
-        head.withUnsafeBufferPointer {
-            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: $0[slice.range]))
-        }
+        request.append(slice, to: &bytes)
         bytes.append(0)
         return start
     }

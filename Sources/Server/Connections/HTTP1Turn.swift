@@ -322,7 +322,8 @@ enum HTTP1Turn {
         case .offer:
             return connection.leave(on: thread)
         case .next:
-            set.reset()
+            // With nothing more to read the set goes back, and forgets the exchange there.
+            if !set.input.isEmpty || !connection.isDrained { set.reset() }
             connection.life.becameIdle(thread.shard.host.connectionLimits, now: CoarseClock.now)
             // Others wait for this thread: what it has woken, or what is in the queue.
             let isSpent = connection.requestsInTurn >= Self.budget || thread.hasNext
