@@ -22,12 +22,14 @@ package struct Settings: Sendable, Equatable {
     }
 
     package struct Threads: Sendable, Equatable {
-        /// 0 = number of processors.
-        package var min = 0
-        package var max = 128
+        /// 0 = number of processors, but no more than `max`.
+        package var min: Int
+        package var max: Int
         /// 0 = one per eight processors, at least one.
-        package var shards = 0
-        package init() {}
+        package var shards: Int
+        package init(min: Int = 0, max: Int = 128, shards: Int = 0) {
+            (self.min, self.max, self.shards) = (min, max, shards)
+        }
     }
 
     package struct Limits: Sendable, Equatable {

@@ -69,10 +69,19 @@ struct SettingsReader {
         guard let section = Section(value, expected: "a mapping with min, max and shards")
         else { return }
         section.allow(["min", "max", "shards"])
-        if let count = section["shards"]?.integer(0...256) { settings.threads.shards = count }
-        if let min = section["min"]?.integer(0...1024) { settings.threads.min = min }
-        if let max = section["max"]?.integer(1...4096) { settings.threads.max = max }
-        refuseInverted(section, settings.threads.min, settings.threads.max)
+        var threads = settings.threads
+        if let min = section["min"]?.integer(0...1024) { threads.min = min }
+        if let max = section["max"]?.integer(1...4096) { threads.max = max }
+        refuseInverted(section, threads.min, threads.max)
+        if let shards = section["shards"], let count = shards.integer(0...256) {
+            threads.shards = count
+            if count > threads.max {
+                shards.refuse(
+                    found: "\(count) shards for \(threads.max) threads",
+                    expected: "no more shards than threads.max")
+            }
+        }
+        settings.threads = threads
     }
 
     private mutating func readLimits(_ value: Value) {

@@ -59,6 +59,10 @@ struct ComplaintTests {
             "threads: { min: 9, max: 8 }",
             "1:17: found min 9 above max 8, expected min no greater than max"
         ),
+        (
+            "threads: { shards: 9, max: 8 }",
+            "1:20: found 9 shards for 8 threads, expected no more shards than threads.max"
+        ),
         ("threads: { max: many }", "1:17: found 'many', expected a whole number from 1 to 4096"),
         ("threads: { max: }", "1:17: found nothing, expected a whole number from 1 to 4096"),
         ("threads: { max: [1] }", "1:17: found a list, expected a whole number from 1 to 4096"),

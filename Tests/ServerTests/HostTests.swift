@@ -364,6 +364,13 @@ import Testing
         for browser in busy { #expect(browser.answer()?.body == "blocked") }
     }
 
+    @Test func threadsMaxHoldsForAllShardsTogether() throws {
+        let alone = try RunningServer { $0.threads = .init(min: 0, max: 1) }
+        #expect(alone.server.shards.map(\.count) == [1])
+        let three = try RunningServer { $0.threads = .init(min: 0, max: 8, shards: 3) }
+        #expect(three.server.shards.map { $0.room(for: 0) } == [3, 3, 2])
+    }
+
     @Test(arguments: [1, 3])
     func everyShardServes(shards: Int) throws {
         let server = try RunningServer {

@@ -84,16 +84,19 @@ final class Host: Sendable {
 
     private func makeShards(_ settings: Settings) throws(SystemError) {
         let processors = Thread.processors
-        let count = settings.threads.shards > 0 ? settings.threads.shards : (processors + 7) / 8
+        let most = settings.threads.max
+        let least = min(most, settings.threads.min > 0 ? settings.threads.min : processors)
+        let wanted = settings.threads.shards > 0 ? settings.threads.shards : (processors + 7) / 8
+        let count = min(wanted, most)
         let connections = Self.affordable(settings.limits.connections, errorLog)
-        let least = settings.threads.min > 0 ? settings.threads.min : processors
-        let most = max(least, settings.threads.max)
-        for _ in 0..<count {
+        for index in 0..<count {
+            // What does not divide evenly goes to the first ones.
+            let threads = Shard.Threads(
+                min: max(1, least / count + (index < least % count ? 1 : 0)),
+                max: most / count + (index < most % count ? 1 : 0))
             shards.append(
                 try Shard(
-                    host: self, capacity: (connections + count - 1) / count,
-                    threads: Shard.Threads(
-                        min: (least + count - 1) / count, max: max(1, most / count))))
+                    host: self, capacity: (connections + count - 1) / count, threads: threads))
         }
     }
 
