@@ -50,8 +50,6 @@ final class Connection: Schedulable, @unchecked Sendable {
     private(set) var remote = SocketAddress.unix("")
     private(set) var local = SocketAddress.unix("")
     private var set: WorkingSet?
-    /// Who answers the request; not counted, for mappings live as long as the host.
-    var mapping: Unmanaged<RoutedMapping>?
     /// Requests begun since the turn was taken.
     var requestsInTurn = 0
     /// The socket had nothing more to give when last asked.

@@ -117,7 +117,7 @@ enum HTTP1Turn {
             request.refuseKeepAlive()
         }
         let mapping = thread.shard.host.router.route(set.exchange)
-        connection.mapping = mapping
+        set.mapping = mapping
         guard request.hasBody else { return nil }
         let isTaken = mapping?._withUnsafeGuaranteedRef { $0.handler.takesBody(of: request) }
         guard isTaken == true else {
@@ -248,7 +248,7 @@ enum HTTP1Turn {
     private static func handle(_ connection: Connection, _ set: WorkingSet, _ thread: ShardThread)
         -> Connection.Rest?
     {
-        guard let mapping = connection.mapping, !set.exchange.headSent else {
+        guard let mapping = set.mapping, !set.exchange.headSent else {
             connection.life.answered()
             return nil
         }
@@ -266,7 +266,7 @@ enum HTTP1Turn {
     private static func finish(
         _ connection: Connection, _ set: WorkingSet, _ thread: ShardThread, _ answer: Answer
     ) -> Connection.Rest? {
-        let settled = thread.shard.host.router.settle(answer, set.exchange, connection, on: thread)
+        let settled = thread.shard.host.router.settle(answer, set.exchange, on: thread)
         thread.handling.store(-1, ordering: .relaxed)
         thread.mayKeepNext = true
         switch settled {

@@ -13,6 +13,8 @@ final class WorkingSet {
     let response: HTTP1Response
     var input = InputBuffer()
     var parser: RequestParser
+    /// Who is to answer the request; not counted, for mappings live as long as the host.
+    var mapping: Unmanaged<RoutedMapping>?
 
     init(limits: RequestLimits, errorLog: ErrorLog) {
         let request = Request()

@@ -48,9 +48,7 @@ final class Router: Sendable {
     }
 
     /// Follows a handler's answer: to another path of the server, or to another mapping of the site.
-    func settle(
-        _ first: Answer, _ exchange: Exchange, _ connection: Connection, on thread: ShardThread
-    ) -> Settled {
+    func settle(_ first: Answer, _ exchange: Exchange, on thread: ShardThread) -> Settled {
         var answer = first
         while true {
             let next: Unmanaged<RoutedMapping>
@@ -68,7 +66,6 @@ final class Router: Sendable {
                     exchange.route.lead(to: Unmanaged.passUnretained($0.served))
                 }
             }
-            connection.mapping = next
             if exchange.headSent { return .done }
             thread.mayBlock()
             exchange.state = .running
