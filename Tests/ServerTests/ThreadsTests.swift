@@ -9,7 +9,7 @@ import Testing
 
 @Suite struct SchedulableTests {
     @Test func whatIsIdleIsRunByWhoArrives() {
-        let item = Schedulable(number: 0)
+        let item = Schedulable()
         #expect(item.arrive(.socket))
         #expect(!item.arrive(.socket) && item.isWoken)
         #expect(item.rest() == .socket)
@@ -17,7 +17,7 @@ import Testing
     }
 
     @Test func causesGatherUntilARunTakesThem() {
-        let item = Schedulable(number: 0)
+        let item = Schedulable()
         #expect(item.wake(.resumed))
         #expect(!item.wake(.expired) && !item.arrive(.socket))
         #expect(item.begin() == [.resumed, .expired, .socket])
@@ -25,7 +25,7 @@ import Testing
     }
 
     @Test func whatIsWokenWhileItRunsRunsAgain() {
-        let item = Schedulable(number: 0)
+        let item = Schedulable()
         #expect(item.claimIfIdle())
         #expect(!item.wake(.sent) && !item.wake(.resumed))
         #expect(item.rest() == [.sent, .resumed])
@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test func givingTheTurnToAQueueKeepsWhatHasCome() {
-        let item = Schedulable(number: 0)
+        let item = Schedulable()
         #expect(item.arrive(.socket))
         #expect(!item.wake(.sent))
         item.yield(.budget)
@@ -43,7 +43,7 @@ import Testing
 
     /// Every wake-up is followed by a run that began after it.
     @Test func noWakeUpIsLostBetweenManyThreads() throws {
-        let item = Schedulable(number: 0)
+        let item = Schedulable()
         let queue = RunQueue()
         let wakes = Counter(0)
         var seen = 0
@@ -72,62 +72,64 @@ import Testing
 }
 
 @Suite struct RunQueueTests {
-    private func queued(_ number: Int) -> Schedulable {
-        let item = Schedulable(number: number)
+    private func queued() -> Schedulable {
+        let item = Schedulable()
         _ = item.wake(.resumed)
         return item
     }
 
-    private func next(_ queue: RunQueue, startsHandlers: Bool = true) -> Int? {
-        queue.popFirst(startsHandlers: startsHandlers)?.takeUnretainedValue().number
+    private func next(
+        _ queue: RunQueue, of items: [Schedulable], startsHandlers: Bool = true
+    ) -> Int? {
+        let item = queue.popFirst(startsHandlers: startsHandlers)?.takeUnretainedValue()
+        return items.firstIndex { $0 === item }
     }
 
     @Test func firstInFirstOutAcrossBothRows() {
         let queue = RunQueue()
-        let items = (0..<4).map(queued)
+        let items = (0..<4).map { _ in queued() }
         for (index, item) in items.enumerated() {
             queue.append(item, waitsForHandler: index == 3)
         }
-        #expect([next(queue), next(queue), next(queue), next(queue)] == [0, 1, 2, 3])
-        #expect(next(queue) == nil && queue.isEmpty && queue.oldest == nil)
+        let order = items.map { _ in next(queue, of: items) }
+        #expect(order == [0, 1, 2, 3])
+        #expect(next(queue, of: items) == nil && queue.isEmpty && queue.oldest == nil)
         withExtendedLifetime(items) {}
     }
 
     @Test func theReserveNeverTakesWhatStartsAHandler() {
         let queue = RunQueue()
-        let items = (0..<2).map(queued)
+        let items = (0..<2).map { _ in queued() }
         queue.append(items[0], waitsForHandler: true)
         queue.append(items[1], waitsForHandler: false)
-        #expect(next(queue, startsHandlers: false) == 1)
-        #expect(next(queue, startsHandlers: false) == nil && !queue.isEmpty)
+        #expect(next(queue, of: items, startsHandlers: false) == 1)
+        #expect(next(queue, of: items, startsHandlers: false) == nil && !queue.isEmpty)
         #expect(queue.oldest != nil)
-        #expect(next(queue) == 0)
+        #expect(next(queue, of: items) == 0)
         withExtendedLifetime(items) {}
     }
 }
 
 @Suite struct TimerWheelTests {
     private final class Clockwork {
-        var wheel: TimerWheel
+        private var wheel = TimerWheel(now: Clockwork.start)
+        private let posted = PostedTimers()
         let timers: [Schedulable]
-        private(set) var fired: [Int32] = []
 
-        init(_ count: Int) {
-            wheel = TimerWheel(capacity: count, now: Instant(nanoseconds: 1_000_000_000))
-            timers = (0..<count).map { Schedulable(number: $0) }
-        }
+        private static let start = Instant(nanoseconds: 1_000_000_000)
+
+        init(_ count: Int) { timers = (0..<count).map { _ in Schedulable() } }
 
         func set(_ number: Int, _ seconds: Double) {
-            timers[number].deadline.store(
-                Instant(nanoseconds: 1_000_000_000).adding(seconds: seconds).nanoseconds,
-                ordering: .sequentiallyConsistent)
+            posted.arm(timers[number], at: Self.start.adding(seconds: seconds))
         }
 
-        func turn(to seconds: Double, posted: [Int32] = []) -> [Int32] {
-            fired = []
-            wheel.turn(
-                to: Instant(nanoseconds: 1_000_000_000).adding(seconds: seconds), posted: posted,
-                timer: { .passUnretained(timers[Int($0)]) }, expired: { fired.append($0) })
+        func turn(to seconds: Double) -> [Int] {
+            var fired: [Int] = []
+            wheel.turn(to: Self.start.adding(seconds: seconds), posted: posted.take()) { timer in
+                let timer = timer.takeUnretainedValue()
+                fired.append(timers.firstIndex { $0 === timer }!)
+            }
             return fired
         }
     }
@@ -136,7 +138,7 @@ import Testing
         let clock = Clockwork(2)
         clock.set(0, 2)
         clock.set(1, 40)
-        #expect(clock.turn(to: 0.1, posted: [0, 1]) == [])
+        #expect(clock.turn(to: 0.1) == [])
         #expect(clock.turn(to: 1.9) == [])
         #expect(clock.turn(to: 2.1) == [0])
         var step = 2.1
@@ -150,7 +152,7 @@ import Testing
     @Test func aLaterDeadlineIsOnlyStoredAndFoundInItsTime() {
         let clock = Clockwork(1)
         clock.set(0, 2)
-        #expect(clock.turn(to: 0.1, posted: [0]) == [])
+        #expect(clock.turn(to: 0.1) == [])
         clock.set(0, 5)
         #expect(clock.turn(to: 3) == [])
         #expect(clock.turn(to: 5.1) == [0])
@@ -160,9 +162,9 @@ import Testing
     @Test func anEarlierDeadlineIsPostedAndFiledAnew() {
         let clock = Clockwork(3)
         for number in 0..<3 { clock.set(number, 10) }
-        #expect(clock.turn(to: 0.1, posted: [0, 1, 2]) == [])
+        #expect(clock.turn(to: 0.1) == [])
         clock.set(1, 1)
-        #expect(clock.turn(to: 0.2, posted: [1, 1]) == [])
+        #expect(clock.turn(to: 0.2) == [])
         #expect(clock.turn(to: 1.1) == [1])
         #expect(clock.turn(to: 10.1).sorted() == [0, 2])
     }
@@ -170,19 +172,63 @@ import Testing
     @Test func whoHasNoDeadlineAnyMoreLeavesTheWheelAndMayComeBack() {
         let clock = Clockwork(1)
         clock.set(0, 1)
-        #expect(clock.turn(to: 0.1, posted: [0]) == [])
+        #expect(clock.turn(to: 0.1) == [])
         clock.timers[0].deadline.store(.max, ordering: .sequentiallyConsistent)
         #expect(clock.turn(to: 2) == [])
         #expect(clock.timers[0].filed.load(ordering: .sequentiallyConsistent) == .max)
         clock.set(0, 3)
-        #expect(clock.turn(to: 2.1, posted: [0]) == [])
+        #expect(clock.turn(to: 2.1) == [])
         #expect(clock.turn(to: 3.1) == [0])
+    }
+
+    /// A bucket is a chain, and one leaves it from every place.
+    @Test func whoeverHasTheSameMomentMayLeaveItsBucketFirstOrLast() {
+        for leaver in 0..<4 {
+            let clock = Clockwork(4)
+            for number in 0..<4 { clock.set(number, 10) }
+            #expect(clock.turn(to: 0.1) == [])
+            clock.set(leaver, 1)
+            #expect(clock.turn(to: 1.1) == [leaver])
+            #expect(clock.turn(to: 10.1).sorted() == (0..<4).filter { $0 != leaver })
+        }
+    }
+
+    private final class Shared: Sendable { let posted = PostedTimers() }
+
+    /// What one thread sets while the clock files and inspects is seen by one of the two.
+    @Test func noDeadlineIsLostBetweenManyThreadsAndTheClock() throws {
+        let timers = (0..<4).map { _ in Schedulable() }
+        let shared = Shared()
+        var now = Instant(nanoseconds: 1_000_000_000)
+        let early = now
+        let late = now.adding(seconds: 0.05)
+        let fired = timers.map { _ in Counter(0) }
+        let left = Counter(4)
+        for (timer, fired) in zip(timers, fired) {
+            try Thread.start(named: "setter") {
+                for _ in 0..<1000 {
+                    let before = fired.current
+                    shared.posted.arm(timer, at: late)
+                    shared.posted.arm(timer, at: early)
+                    while fired.current == before { Thread.yield() }
+                }
+                left.countDown()
+            }
+        }
+        var wheel = TimerWheel(now: now)
+        while !left.isZero {
+            now = now.adding(seconds: 0.016)
+            wheel.turn(to: now, posted: shared.posted.take()) { timer in
+                let timer = timer.takeUnretainedValue()
+                fired[timers.firstIndex { $0 === timer }!].countUp()
+            }
+        }
     }
 
     @Test func aMachineThatWasSuspendedFiresEverythingOnce() {
         let clock = Clockwork(5)
         for number in 0..<5 { clock.set(number, Double(number) + 1) }
-        #expect(clock.turn(to: 0.1, posted: [0, 1, 2, 3, 4]) == [])
+        #expect(clock.turn(to: 0.1) == [])
         #expect(clock.turn(to: 10_000).sorted() == [0, 1, 2, 3, 4])
         #expect(clock.turn(to: 10_001) == [])
     }

@@ -80,11 +80,11 @@ final class ClientOutput: Schedulable, @unchecked Sendable {
     private var hasUsedBudget = false
     private var pace = SendPace()
 
-    init(number: Int, connection: Connection, shard: Shard) {
+    init(connection: Connection, shard: Shard) {
         self.connection = .passUnretained(connection)
         self.shard = shard
         limits = shard.host.outputLimits
-        super.init(number: number)
+        super.init()
     }
 
     /// A new connection in the slot.
@@ -112,7 +112,8 @@ final class ClientOutput: Schedulable, @unchecked Sendable {
     /// that what such a thread leaves in the buffer is sent.
     var isHandledHere: Bool {
         ShardThread.current?._withUnsafeGuaranteedRef {
-            $0.handling.load(ordering: .relaxed) == number >> 1 && $0.shard === shard
+            $0.handling.load(ordering: .relaxed)?.toOpaque()
+                == Unmanaged.passUnretained(self).toOpaque()
         } ?? false
     }
 

@@ -60,8 +60,8 @@ final class Connection: Schedulable, @unchecked Sendable {
     init(slot: Int, shard: Shard) {
         self.slot = slot
         self.shard = shard
-        super.init(number: slot * 2)
-        output = ClientOutput(number: slot * 2 + 1, connection: self, shard: shard)
+        super.init()
+        output = ClientOutput(connection: self, shard: shard)
     }
 
     var token: UInt64 {

@@ -44,13 +44,6 @@ final class ConnectionTable: Sendable {
         return connection.token == token ? connection : nil
     }
 
-    /// What a number of the wheel of timers belongs to.
-    func timer(_ number: Int32) -> Unmanaged<Schedulable> {
-        slots[Int(number >> 1)]._withUnsafeGuaranteedRef { connection in
-            number & 1 == 0 ? .passUnretained(connection) : .passUnretained(connection.output)
-        }
-    }
-
     // MARK: Slots
 
     func take(for shard: Shard) -> Connection? {

@@ -241,7 +241,7 @@ enum HTTP1Turn {
         }
         connection.life.handlerBegan()
         thread.mayBlock()
-        thread.handling.store(connection.slot, ordering: .relaxed)
+        thread.handling.store(.passUnretained(connection.output), ordering: .releasing)
         return finish(connection, set, thread, handler.resume(set.exchange))
     }
 
@@ -255,7 +255,7 @@ enum HTTP1Turn {
         guard thread.startsHandlers else { return .needsThread }
         connection.life.handlerBegan()
         set.exchange.state = .running
-        thread.handling.store(connection.slot, ordering: .relaxed)
+        thread.handling.store(.passUnretained(connection.output), ordering: .releasing)
         return mapping._withUnsafeGuaranteedRef { mapping in
             if mapping.waitsForOthers { thread.mayBlock() }
             thread.mayKeepNext = mapping.waitsForOthers
@@ -267,7 +267,7 @@ enum HTTP1Turn {
         _ connection: Connection, _ set: WorkingSet, _ thread: ShardThread, _ answer: Answer
     ) -> Connection.Rest? {
         let settled = thread.shard.host.router.settle(answer, set.exchange, on: thread)
-        thread.handling.store(-1, ordering: .relaxed)
+        thread.handling.store(nil, ordering: .relaxed)
         thread.mayKeepNext = true
         switch settled {
         case .done:

@@ -42,6 +42,7 @@ final class WorkingSet {
     func reset() {
         exchange.reset()
         response.reset()
+        mapping = nil
     }
 }
 

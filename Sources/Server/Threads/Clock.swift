@@ -11,16 +11,13 @@ struct Clock {
     private static let calm = 20
     private static let busy = 5
     private let host: Host
-    private var posted: [Int32] = []
     private var wheels: [TimerWheel]
     private var growth: [GrowthRule]
     private var progress: [UInt64]
 
     init(host: Host) {
         self.host = host
-        wheels = host.shards.map {
-            TimerWheel(capacity: $0.connections.capacity * 2, now: .now)
-        }
+        wheels = host.shards.map { _ in TimerWheel(now: .now) }
         growth = host.shards.map { _ in GrowthRule(processors: Thread.processors) }
         progress = host.shards.map { _ in 0 }
     }
@@ -65,11 +62,8 @@ struct Clock {
     }
 
     private mutating func turnWheel(_ index: Int, _ shard: Shard, _ now: Instant) {
-        shard.takePosted(&posted)
-        wheels[index].turn(
-            to: now, posted: posted, timer: { shard.connections.timer($0) }
-        ) { number in
-            shard.connections.timer(number)._withUnsafeGuaranteedRef { shard.wake($0, .expired) }
+        wheels[index].turn(to: now, posted: shard.timers.take()) { timer in
+            timer._withUnsafeGuaranteedRef { shard.wake($0, .expired) }
         }
     }
 }

@@ -53,21 +53,21 @@ class Schedulable: @unchecked Sendable {
         static let mask: UInt32 = 0xff
     }
 
-    /// Of the shard's wheel of timers.
-    let number: Int
     /// [any] The turn, and the causes that nobody has taken.
     private let word = Atomic<UInt32>(Turn.idle)
     /// [any] Nanoseconds on the monotonic clock; Int64.max = none. Set by `arm` when a turn ends.
     let deadline = Atomic<Int64>(.max)
     /// [any] When the wheel looks at the deadline; Int64.max = it is in no wheel.
     let filed = Atomic<Int64>(.max)
+    /// [clock] The next in the same bucket of the wheel.
+    var nextInBucket: Unmanaged<Schedulable>?
     /// [any] The wheel has been asked to file it anew.
     let isPosted = Atomic<Bool>(false)
+    /// The next that was posted: of the thread that has set `isPosted`, then of the clock, until it clears it.
+    var nextPosted: Unmanaged<Schedulable>?
     /// [shard] The run queue's link and the time it was put there; under the queue's lock.
     var nextInQueue: Unmanaged<Schedulable>?
     var queuedAt = Instant(nanoseconds: 0)
-
-    init(number: Int) { self.number = number }
 
     /// Runs until it has to wait; the caller has given it the turn.
     func run(_ causes: Causes, on thread: ShardThread) {

@@ -29,8 +29,8 @@ final class Shard: Sendable {
     private let isListening = Atomic<Bool>(true)
     /// Wake-ups that were sent and have not arrived.
     private let wakeUps = Atomic<Int>(0)
-    /// Timers to be filed anew.
-    private let posted = Mutex<[Int32]>([])
+    /// Deadlines on their way to the clock's wheel.
+    let timers = PostedTimers()
     /// Accepting has stopped for want of slots or descriptors.
     private let isAcceptPaused = Atomic<Bool>(false)
 
@@ -145,26 +145,8 @@ final class Shard: Sendable {
 
     // MARK: Timers
 
-    /// Sets when the clock is to run it; called when its turn ends. A deadline that only moves a little
-    /// further is left as it is: who runs too early looks at its own time.
-    func arm(_ item: Schedulable, at deadline: Instant) {
-        let old = item.deadline.load(ordering: .relaxed)
-        let new = deadline.nanoseconds
-        let isNear = new == old || new > old && new &- old < 100_000_000
-        // Only while the wheel will look: what has fired is filed nowhere.
-        if isNear, item.filed.load(ordering: .sequentiallyConsistent) != .max { return }
-        _ = item.deadline.exchange(new, ordering: .sequentiallyConsistent)
-        guard new < item.filed.load(ordering: .sequentiallyConsistent),
-            !item.isPosted.exchange(true, ordering: .sequentiallyConsistent)
-        else { return }
-        posted.withLock { $0.append(Int32(truncatingIfNeeded: item.number)) }
-    }
-
-    /// [clock] Changes the list for an empty one, whose memory serves again.
-    func takePosted(_ taken: inout [Int32]) {
-        taken.removeAll(keepingCapacity: true)
-        posted.withLock { swap(&$0, &taken) }
-    }
+    /// Sets when the clock is to run it; called when its turn ends.
+    func arm(_ item: Schedulable, at deadline: Instant) { timers.arm(item, at: deadline) }
 
     // MARK: Threads
 
@@ -219,11 +201,7 @@ final class Shard: Sendable {
 
     /// What a handler has written before it began to think is sent by another thread.
     private func flushOutput(of thread: ShardThread) {
-        let slot = thread.handling.load(ordering: .relaxed)
-        guard slot >= 0 else { return }
-        connections.timer(Int32(truncatingIfNeeded: slot) << 1 | 1)._withUnsafeGuaranteedRef {
-            wake($0, .flush)
-        }
+        thread.handling.load(ordering: .acquiring)?._withUnsafeGuaranteedRef { wake($0, .flush) }
     }
 
     /// An event goes to the threads that are free: by the queue when it is a connection's.

@@ -24,8 +24,8 @@ final class ShardThread: @unchecked Sendable {
     let progress = Atomic<UInt64>(0)
     /// [any] Events taken from the poller together.
     let batch = EventBatch()
-    /// [any] The slot of the connection whose handler it runs; -1 = none.
-    let handling = Atomic<Int>(-1)
+    /// [any] What sends the answer of the handler that it runs. Lives as long as the shard.
+    let handling = Atomic<Unmanaged<Schedulable>?>(nil)
     /// [clock] The count at its last look.
     var lastProgress: UInt64 = 0
     /// [any] True once it has left.
