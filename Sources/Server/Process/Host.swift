@@ -32,7 +32,8 @@ final class Host: Sendable {
     let errorLog: ErrorLog
     let complaints: Complaints
     let bodyLimits: RequestBody.Limits
-    let outputLimits: ClientOutput.Limits
+    let backlogLimits: ResponseBacklog.Limits
+    let paceLimits: SendPace.Limits
     let connectionLimits: HTTP1Life.Limits
     /// Seconds of a call that returned HSE_STATUS_PENDING.
     let pendingTimeout: Double
@@ -64,12 +65,11 @@ final class Host: Sendable {
         bodyLimits = RequestBody.Limits(
             total: limits.body, memory: limits.bodyInMemory, folder: limits.temporaryFolder,
             spool: spoolBudget)
-        outputLimits = ClientOutput.Limits(
+        backlogLimits = ResponseBacklog.Limits(
             memory: limits.responseBuffer, file: limits.responseFile,
-            folder: limits.temporaryFolder,
-            pace: SendPace.Limits(
-                send: timeouts.send, response: timeouts.response,
-                leastRate: Double(limits.leastRate)))
+            folder: limits.temporaryFolder, memoryBudget: memoryBudget, fileBudget: spoolBudget)
+        paceLimits = SendPace.Limits(
+            send: timeouts.send, response: timeouts.response, leastRate: Double(limits.leastRate))
         connectionLimits = HTTP1Life.Limits(
             head: timeouts.head, body: timeouts.body, keepAlive: timeouts.keepAlive,
             receive: timeouts.receive, leastRate: Double(limits.leastRate))

@@ -14,8 +14,7 @@ final class Shard: Sendable {
     let queue = RunQueue()
     let spares: WorkingSetCache
     let connections: ConnectionTable
-    /// Writers that wait for slow clients; never more than half of the threads.
-    let waitingWriters = Atomic<Int>(0)
+    let waitingWriters: WaitingWriters
     private let threads = Mutex<[ShardThread]>([])
     private let threadCount: Threads
     /// Wakes a thread that sleeps for something in the queue.
@@ -52,6 +51,7 @@ final class Shard: Sendable {
     init(host: Host, capacity: Int, threads: Threads) throws(SystemError) {
         self.host = host
         threadCount = threads
+        waitingWriters = WaitingWriters(threads: threads.max)
         poller = try Poller()
         wakeUp = try EventCounter()
         probe = try EventCounter()
@@ -149,9 +149,6 @@ final class Shard: Sendable {
     func arm(_ item: Schedulable, at deadline: Instant) { timers.arm(item, at: deadline) }
 
     // MARK: Threads
-
-    /// At most half of the threads wait for slow clients.
-    var mostWaitingWriters: Int { max(1, threadCount.max / 2) }
 
     func start() throws(SystemError) {
         for _ in 0..<threadCount.min { try addThread(.permanent) }

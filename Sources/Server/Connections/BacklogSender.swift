@@ -1,0 +1,12 @@
+// Who sends what waits in a backlog.
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a `ResponseBacklog` asks of its sender when a writer has to wait: the output of a connection.
+protocol BacklogSender {
+    /// False once the client is gone or was given up.
+    var isConnected: Bool { get }
+    /// Tries to send, so that somebody is told when the client takes more.
+    func sendBacklog()
+    /// The response ends here.
+    func cut()
+}
