@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Configuration
-import ExtensionHost
 import Exchange
 import Handlers
 import Platform
@@ -50,8 +49,6 @@ final class Connection: Schedulable, @unchecked Sendable {
     private(set) var remote = SocketAddress.unix("")
     private(set) var local = SocketAddress.unix("")
     private var set: WorkingSet?
-    /// Requests begun since the turn was taken.
-    var requestsInTurn = 0
     /// The socket had nothing more to give when last asked.
     var isDrained = false
     /// The client may have closed its side; that makes no second event after the bytes before it are read.
@@ -125,7 +122,7 @@ final class Connection: Schedulable, @unchecked Sendable {
             return false
         }
         // Who has sent something that nobody has read yet is not idle.
-        guard life.phase == .idle, set == nil, !transport.waitForBytes(milliseconds: 0) else {
+        guard life.phase == .idle, !transport.waitForBytes(milliseconds: 0) else {
             idleSince.store(0, ordering: .relaxed)
             giveTurnBack()
             return false
@@ -234,10 +231,10 @@ final class Connection: Schedulable, @unchecked Sendable {
     /// One reference for the whole run: counting it anew in each phase would be the dearest thing here.
     private func advance(_ causes: Causes, on thread: ShardThread) -> Rest {
         if life.phase == .offered || life.phase == .closing { return .waiting }
-        requestsInTurn = 0
-        return HTTP1Turn.run(self, set ?? beginWork(on: thread), thread, causes)
+        return (set ?? beginWork(on: thread)).run(self, on: thread, causes)
     }
 
+    /// Every connection speaks HTTP/1.
     private func beginWork(on thread: ShardThread) -> WorkingSet {
         let set = thread.takeWorkingSet()
         set.begin(self)
@@ -249,8 +246,7 @@ final class Connection: Schedulable, @unchecked Sendable {
     func endWork(on thread: ShardThread?) {
         guard let set else { return }
         self.set = nil
-        set.end()
-        if let thread { thread.give(set) } else { shard.spares.give(set) }
+        set.end(self, on: thread)
     }
 
     /// Nothing more is sent: the client sees the end of the stream.
@@ -266,19 +262,7 @@ final class Connection: Schedulable, @unchecked Sendable {
         switch life.expiry(now: .now) {
         case .notYet: return nil
         case .close: return close(reset: false, on: thread)
-        case .timeout:
-            // The answer is small; it is not waited for.
-            if let set {
-                set.exchange.request.refuse()
-                set.exchange.refuse(status: 408)
-                _ = set.response.complete()
-                shard.host.logAccess(set.exchange)
-            }
-            return close(reset: false, on: thread)
-        case .revoke:
-            life.handlerBegan()
-            if let set, case .pending(let call) = set.exchange.state { call.revoke() }
-            return nil
+        case .timeout, .revoke: return set?.expire(self, on: thread)
         }
     }
 

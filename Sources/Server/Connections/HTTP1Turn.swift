@@ -15,7 +15,7 @@ enum HTTP1Turn {
     private static let budget = 16
 
     static func run(
-        _ connection: Connection, _ set: WorkingSet, _ thread: ShardThread,
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread,
         _ causes: Schedulable.Causes
     ) -> Connection.Rest {
         if connection.life.phase == .handling, let rest = goOn(connection, set, thread, causes) {
@@ -37,9 +37,9 @@ enum HTTP1Turn {
 
     // MARK: The head
 
-    private static func readHead(_ connection: Connection, _ set: WorkingSet, _ thread: ShardThread)
-        -> Connection.Rest?
-    {
+    private static func readHead(
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
+    ) -> Connection.Rest? {
         while true {
             if !set.input.isEmpty {
                 switch parseHead(connection, set, thread) {
@@ -60,7 +60,7 @@ enum HTTP1Turn {
     private enum HeadState { case complete, incomplete, refused }
 
     private static func parseHead(
-        _ connection: Connection, _ set: WorkingSet, _ thread: ShardThread
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
     ) -> HeadState {
         do throws(RequestError) {
             let length = try set.input.withSpan { (bytes) throws(RequestError) in
@@ -79,7 +79,7 @@ enum HTTP1Turn {
 
     /// A request that cannot be trusted: its answer is the last one, no byte after it is parsed.
     private static func refuse(
-        _ connection: Connection, _ set: WorkingSet, _ thread: ShardThread, _ status: Int
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread, _ status: Int
     ) {
         set.exchange.request.refuseKeepAlive()
         set.input.removeAll()
@@ -88,7 +88,7 @@ enum HTTP1Turn {
     }
 
     private static func waitForHead(
-        _ connection: Connection, _ set: WorkingSet, _ thread: ShardThread
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
     ) -> Connection.Rest {
         if set.input.isEmpty {
             if connection.life.requests > 0 {
@@ -106,12 +106,12 @@ enum HTTP1Turn {
     // MARK: The body
 
     /// The head is complete: finds the handler, and receives the body if that handler takes one.
-    private static func route(_ connection: Connection, _ set: WorkingSet, _ thread: ShardThread)
-        -> Connection.Rest?
-    {
+    private static func route(
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
+    ) -> Connection.Rest? {
         set.exchange.started = CoarseClock.now
         connection.life.headCompleted()
-        connection.requestsInTurn += 1
+        set.requestsInTurn += 1
         let request = set.exchange.request
         if thread.shard.host.isLeaving, connection.life.isUnwanted || !thread.shard.host.handsOver {
             request.refuseKeepAlive()
@@ -134,8 +134,9 @@ enum HTTP1Turn {
     }
 
     /// Nobody reads this body. A small one that is here already is skipped, else the connection ends.
-    private static func dropBody(_ connection: Connection, _ set: WorkingSet, _ thread: ShardThread)
-    {
+    private static func dropBody(
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
+    ) {
         let request = set.exchange.request
         if let length = request.contentLength, length <= Int64(set.input.count) {
             set.input.consume(Int(length))
@@ -145,9 +146,9 @@ enum HTTP1Turn {
         }
     }
 
-    private static func readBody(_ connection: Connection, _ set: WorkingSet, _ thread: ShardThread)
-        -> Connection.Rest?
-    {
+    private static func readBody(
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
+    ) -> Connection.Rest? {
         while true {
             switch takeBody(connection, set, thread) {
             case .complete:
@@ -184,9 +185,9 @@ enum HTTP1Turn {
         }
     }
 
-    private static func takeBody(_ connection: Connection, _ set: WorkingSet, _ thread: ShardThread)
-        -> RequestBody.Receipt
-    {
+    private static func takeBody(
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
+    ) -> RequestBody.Receipt {
         var taken = 0
         let receipt = set.input.withBytes {
             set.exchange.body.receive($0, taken: &taken, thread.shard.host.bodyLimits)
@@ -196,7 +197,7 @@ enum HTTP1Turn {
     }
 
     private static func logFullSpool(
-        _ connection: Connection, _ set: WorkingSet, _ thread: ShardThread, _ reason: String
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread, _ reason: String
     ) {
         thread.shard.host.complaints.log(
             "body", .error,
@@ -208,7 +209,7 @@ enum HTTP1Turn {
 
     /// A connection whose handler has been called, or waits for a thread that may call it. Nil: goes on.
     private static func goOn(
-        _ connection: Connection, _ set: WorkingSet, _ thread: ShardThread,
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread,
         _ causes: Schedulable.Causes
     ) -> Connection.Rest? {
         switch set.exchange.state {
@@ -233,7 +234,8 @@ enum HTTP1Turn {
     }
 
     private static func resume(
-        _ connection: Connection, _ set: WorkingSet, _ thread: ShardThread, at handler: any Handler
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread,
+        at handler: any Handler
     ) -> Connection.Rest? {
         guard thread.startsHandlers else {
             _ = connection.wake(.resumed)
@@ -245,9 +247,9 @@ enum HTTP1Turn {
         return finish(connection, set, thread, handler.resume(set.exchange))
     }
 
-    private static func handle(_ connection: Connection, _ set: WorkingSet, _ thread: ShardThread)
-        -> Connection.Rest?
-    {
+    private static func handle(
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
+    ) -> Connection.Rest? {
         guard let mapping = set.mapping, !set.exchange.headSent else {
             connection.life.answered()
             return nil
@@ -264,7 +266,7 @@ enum HTTP1Turn {
     }
 
     private static func finish(
-        _ connection: Connection, _ set: WorkingSet, _ thread: ShardThread, _ answer: Answer
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread, _ answer: Answer
     ) -> Connection.Rest? {
         let settled = thread.shard.host.router.settle(answer, set.exchange, on: thread)
         thread.handling.store(nil, ordering: .relaxed)
@@ -286,9 +288,9 @@ enum HTTP1Turn {
 
     // MARK: The response
 
-    private static func send(_ connection: Connection, _ set: WorkingSet, _ thread: ShardThread)
-        -> Connection.Rest?
-    {
+    private static func send(
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
+    ) -> Connection.Rest? {
         set.exchange.state = .sending
         if set.exchange.isCut {
             set.response.completeCut()
@@ -300,9 +302,9 @@ enum HTTP1Turn {
         return follow(connection, set, thread)
     }
 
-    private static func follow(_ connection: Connection, _ set: WorkingSet, _ thread: ShardThread)
-        -> Connection.Rest?
-    {
+    private static func follow(
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
+    ) -> Connection.Rest? {
         let request = set.exchange.request
         let seen = HTTP1Life.AfterResponse(
             isCut: set.exchange.isCut || !set.response.isConnected,
@@ -326,14 +328,14 @@ enum HTTP1Turn {
             if !set.input.isEmpty || !connection.isDrained { set.reset() }
             connection.life.becameIdle(thread.shard.host.connectionLimits, now: CoarseClock.now)
             // Others wait for this thread: what it has woken, or what is in the queue.
-            let isSpent = connection.requestsInTurn >= Self.budget || thread.hasNext
+            let isSpent = set.requestsInTurn >= Self.budget || thread.hasNext
             return isSpent && (!set.input.isEmpty || !connection.isDrained) ? .yields : nil
         }
     }
 
-    private static func linger(_ connection: Connection, _ set: WorkingSet, _ thread: ShardThread)
-        -> Connection.Rest?
-    {
+    private static func linger(
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
+    ) -> Connection.Rest? {
         while true {
             switch receive(connection, set, thread) {
             case .bytes(let count):
@@ -347,9 +349,9 @@ enum HTTP1Turn {
         }
     }
 
-    private static func receive(_ connection: Connection, _ set: WorkingSet, _ thread: ShardThread)
-        -> Socket.Transfer
-    {
+    private static func receive(
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
+    ) -> Socket.Transfer {
         let result = set.input.receive(
             from: connection.transport, isDrained: &connection.isDrained)
         // After the bytes before the end of the stream comes no other event.

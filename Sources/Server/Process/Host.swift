@@ -125,8 +125,8 @@ final class Host: Sendable {
         }
     }
 
-    func makeWorkingSet() -> WorkingSet {
-        WorkingSet(limits: requestLimits, errorLog: errorLog)
+    func makeWorkingSet() -> HTTP1WorkingSet {
+        HTTP1WorkingSet(limits: requestLimits, errorLog: errorLog)
     }
 
     func logAccess(_ exchange: Exchange) {

@@ -36,7 +36,7 @@ final class ShardThread: @unchecked Sendable {
     private var next: Unmanaged<Schedulable>?
     /// Events to come that are taken one by one, because the last one waited for another process.
     private var single = 0
-    private var spare: WorkingSet?
+    private var spare: HTTP1WorkingSet?
 
     /// Milliseconds without work after which a temporary thread leaves.
     private static let idleMilliseconds: Int32 = 10_000
@@ -141,13 +141,13 @@ final class ShardThread: @unchecked Sendable {
         return item
     }
 
-    func takeWorkingSet() -> WorkingSet {
+    func takeWorkingSet() -> HTTP1WorkingSet {
         guard let set = spare else { return shard.spares.take() }
         spare = nil
         return set
     }
 
-    func give(_ set: WorkingSet) {
+    func give(_ set: HTTP1WorkingSet) {
         if spare == nil { spare = set } else { shard.spares.give(set) }
     }
 }
