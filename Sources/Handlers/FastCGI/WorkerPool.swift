@@ -170,8 +170,8 @@ package final class WorkerPool: Sendable {
     }
 
     private func end(_ expired: WorkerQueue<WorkerConnection, Parked>.Expired) {
-        let late = "waited \(queueTimeout) s for a worker of pool \(name); raise processes.max"
         for waiting in expired.late {
+            let late = "waited \(queueTimeout) s for a worker of pool \(name); raise processes.max"
             arrive(.refusal(reason: late, retryAfter: 1), for: waiting.exchange)
         }
         for waiting in expired.denied {
