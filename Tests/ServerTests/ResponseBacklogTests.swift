@@ -15,7 +15,7 @@ import Testing
         let files: ByteBudget
         /// How often a writer that has to wait has asked for an attempt to send.
         let asked = Counter(0)
-        let wasCut = Atomic<Bool>(false)
+        private let wasCut = Atomic<Bool>(false)
         private let hasLeft = Atomic<Bool>(false)
 
         init(
@@ -33,6 +33,7 @@ import Testing
                 writers: writers, complaints: Complaints(log))
         }
 
+        var isCut: Bool { wasCut.load(ordering: .acquiring) }
         var isConnected: Bool { !hasLeft.load(ordering: .acquiring) }
         func sendBacklog() { asked.countUp() }
         func cut() {
@@ -144,7 +145,7 @@ import Testing
         #expect(writers.enter())
         let sender = Sender(writers: writers)
         #expect(!sender.keep(numbered(0..<350)))
-        #expect(sender.wasCut.load(ordering: .acquiring))
+        #expect(sender.isCut)
         writers.leave()
         #expect(writers.enter())
     }

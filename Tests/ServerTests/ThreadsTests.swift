@@ -41,6 +41,21 @@ import Testing
         #expect(item.begin() == [.sent, .budget, .expired])
     }
 
+    #if DEBUG
+        @Test func anotherThreadsTurnCannotBeGivenBack() async {
+            await #expect(processExitsWith: .failure) {
+                let item = Schedulable()
+                let left = Counter(1)
+                _ = item.arrive(.socket)
+                try Thread.start(named: "another") {
+                    _ = item.rest()
+                    left.countDown()
+                }
+                while !left.isZero { Thread.yield() }
+            }
+        }
+    #endif
+
     /// Every wake-up is followed by a run that began after it.
     @Test func noWakeUpIsLostBetweenManyThreads() throws {
         let item = Schedulable()

@@ -64,6 +64,8 @@ package final class Exchange {
     // Memory that one answer after the other uses.
     private var spareHead = ResponseHead()
     private var scratch: [UInt8] = []
+    /// Debug builds know which thread answers.
+    private let answering = Holder()
 
     package init(request: Request, response: any ResponseStream, errorLog: ErrorLog) {
         self.request = request
@@ -107,6 +109,8 @@ package final class Exchange {
     /// Sends the head; the body's framing follows from it. Called once, before `write`.
     /// - Returns: false when the client is gone.
     package func sendHead(_ head: borrowing ResponseHead) -> Bool {
+        let hasEntered = answering.enter("one thread at a time answers an exchange")
+        defer { answering.leave(hasEntered) }
         precondition(!headSent, "the head of a response is sent once")
         headSent = true
         status = head.status
@@ -119,6 +123,8 @@ package final class Exchange {
     /// afterwards: they could be taken for the next response.
     /// - Returns: false when the client is gone.
     package func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        let hasEntered = answering.enter("one thread at a time answers an exchange")
+        defer { answering.leave(hasEntered) }
         precondition(headSent, "the head comes before the body")
         if isCut { return false }
         let count = Int(framing.admit(Int64(bytes.count)))
@@ -129,6 +135,8 @@ package final class Exchange {
     /// Sends part of a file as the body, without holding a thread for the client.
     /// - Returns: false when the client is gone.
     package func sendFile(_ file: consuming Descriptor, offset: Int64, count: Int64) -> Bool {
+        let hasEntered = answering.enter("one thread at a time answers an exchange")
+        defer { answering.leave(hasEntered) }
         precondition(headSent, "the head comes before the body")
         if isCut { return false }
         let admitted = framing.admit(count)
@@ -138,6 +146,8 @@ package final class Exchange {
 
     /// The normal end of the response. A body shorter than declared cuts it.
     package func finish() {
+        let hasEntered = answering.enter("one thread at a time answers an exchange")
+        defer { answering.leave(hasEntered) }
         guard !isCut else { return }
         guard headSent else {
             return fail(status: 500, reason: "the handler ended without a response")

@@ -217,6 +217,7 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
     }
 
     private func handle(_ causes: Causes) {
+        checkTurn()
         if causes.contains(.close) { return closeNow() }
         guard transport.isOpen else { return }
         if causes.contains(.expired), !checkPace() { breakOff() }
@@ -242,6 +243,7 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
 
     /// Sends until nothing is left, the kernel takes no more, or the turn's budget is used up.
     private func pump() -> Progress {
+        checkTurn()
         var sent: Int64 = 0
         while takeNext() {
             switch sendPiece() {
@@ -344,6 +346,7 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
 
     /// The client is gone, or is given up: nothing more is sent.
     private func breakOff() {
+        checkTurn()
         cutGeneration.store(generation, ordering: .relaxed)
         drop()
     }

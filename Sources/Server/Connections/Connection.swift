@@ -93,9 +93,11 @@ final class Connection: Schedulable, @unchecked Sendable {
 
     /// The caller has the turn, which ends with the slot's connection: when the sender is through.
     func close(reset: Bool, on thread: ShardThread?) -> Rest {
+        checkTurn()
         life.closes()
         idleSince.store(0, ordering: .relaxed)
         endWork(on: thread)
+        passOn()
         output.close(reset: reset)
         return .closed
     }
@@ -105,6 +107,7 @@ final class Connection: Schedulable, @unchecked Sendable {
 
     /// [sender] The slot is free.
     func didClose() {
+        takeOver()
         transport = .none
         life.closed()
         deadline.store(.max, ordering: .relaxed)
@@ -192,6 +195,7 @@ final class Connection: Schedulable, @unchecked Sendable {
     // MARK: Running
 
     override func run(_ first: Causes, on thread: ShardThread) {
+        checkTurn()
         var causes = first
         while true {
             switch step(causes, on: thread) {
@@ -244,6 +248,7 @@ final class Connection: Schedulable, @unchecked Sendable {
     }
 
     func endWork(on thread: ShardThread?) {
+        checkTurn()
         guard let set else { return }
         self.set = nil
         set.end(self, on: thread)

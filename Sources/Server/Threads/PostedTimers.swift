@@ -9,6 +9,8 @@ import Synchronization
 struct PostedTimers: ~Copyable, Sendable {
     /// [any] What is to be filed anew, the last one first; `Schedulable.nextPosted` leads on.
     private let last = Atomic<Unmanaged<Schedulable>?>(nil)
+    /// Debug builds know the clock's thread.
+    private let clock = Holder()
 
     /// Sets when the clock is to run it. A deadline that only moves a little further is left as it is: who
     /// runs too early looks at its own time.
@@ -37,5 +39,8 @@ struct PostedTimers: ~Copyable, Sendable {
     }
 
     /// [clock] What has been posted since the last call.
-    func take() -> Unmanaged<Schedulable>? { last.exchange(nil, ordering: .acquiringAndReleasing) }
+    func take() -> Unmanaged<Schedulable>? {
+        clock.bind("only the clock turns the wheel")
+        return last.exchange(nil, ordering: .acquiringAndReleasing)
+    }
 }

@@ -14,6 +14,7 @@ final class RunQueue: Sendable {
         var last: Unmanaged<Schedulable>?
 
         mutating func append(_ item: Schedulable) {
+            assert(item.isQueued, "who makes it queued puts it into the queue, once")
             let reference = Unmanaged.passUnretained(item)
             item.nextInQueue = nil
             if let last {

@@ -55,6 +55,8 @@ class Schedulable: @unchecked Sendable {
 
     /// [any] The turn, and the causes that nobody has taken.
     private let word = Atomic<UInt32>(Turn.idle)
+    /// Debug builds know who has the turn.
+    private let holder = Holder()
     /// [any] Nanoseconds on the monotonic clock; Int64.max = none. Set by `arm` when a turn ends.
     let deadline = Atomic<Int64>(.max)
     /// [any] When the wheel looks at the deadline; Int64.max = it is in no wheel.
@@ -87,7 +89,11 @@ class Schedulable: @unchecked Sendable {
             }
             let (exchanged, now) = word.weakCompareExchange(
                 expected: seen, desired: next, ordering: .acquiringAndReleasing)
-            if exchanged { return seen & Turn.mask == Turn.idle }
+            if exchanged {
+                guard seen & Turn.mask == Turn.idle else { return false }
+                holder.take()
+                return true
+            }
             seen = now
         }
     }
@@ -99,9 +105,11 @@ class Schedulable: @unchecked Sendable {
 
     /// Takes the turn unless somebody has it or it is in a queue.
     func claimIfIdle() -> Bool {
-        word.compareExchange(
+        let isTaken = word.compareExchange(
             expected: Turn.idle, desired: Turn.running, ordering: .acquiringAndReleasing
         ).exchanged
+        if isTaken { holder.take() }
+        return isTaken
     }
 
     /// For everybody else: true, the caller puts it into a queue.
@@ -124,21 +132,26 @@ class Schedulable: @unchecked Sendable {
     /// It has come out of a queue: the caller has the turn, and gets the causes.
     func begin() -> Causes {
         let seen = word.exchange(Turn.running, ordering: .acquiringAndReleasing)
+        holder.take()
         return Causes(rawValue: seen & ~Turn.mask)
     }
 
     /// Gives the turn back: nil. Or it was woken meanwhile: the caller keeps the turn and runs it again,
     /// for these causes.
     func rest() -> Causes? {
+        checkTurn()
+        holder.leave()
         let (ended, seen) = word.compareExchange(
             expected: Turn.running, desired: Turn.idle, ordering: .acquiringAndReleasing)
         if ended { return nil }
-        assert(seen & Turn.mask == Turn.woken, "only who has the turn gives it back")
+        assert(seen & Turn.mask == Turn.woken, "who has the turn is running, woken or not")
         return begin()
     }
 
     /// Gives the turn to a queue, where the caller puts it.
     func yield(_ causes: Causes) {
+        checkTurn()
+        holder.leave()
         var seen = word.load(ordering: .relaxed)
         while true {
             let (exchanged, now) = word.weakCompareExchange(
@@ -149,6 +162,21 @@ class Schedulable: @unchecked Sendable {
         }
     }
 
+    // MARK: Who has the turn
+
+    /// Traps in debug builds unless the calling thread has the turn.
+    @inline(__always) func checkTurn() { holder.check("only who has the turn may do this") }
+
+    /// Whoever calls `takeOver` goes on with the turn, which is not given back in between.
+    func passOn() {
+        checkTurn()
+        holder.leave()
+    }
+
+    func takeOver() { holder.take() }
+
+    /// It is in a queue, or on its way there.
+    var isQueued: Bool { word.load(ordering: .relaxed) & Turn.mask == Turn.queued }
     /// Whether somebody has woken it since it began to run.
     var isWoken: Bool { word.load(ordering: .relaxed) & Turn.mask == Turn.woken }
 }
