@@ -124,8 +124,7 @@ final class Connection: Schedulable, @unchecked Sendable {
             idleSince.store(0, ordering: .relaxed)
             return false
         }
-        // Who has sent something that nobody has read yet is not idle.
-        guard life.phase == .idle, !transport.waitForBytes(milliseconds: 0) else {
+        guard life.phase == .idle, !hasUnreadBytes else {
             idleSince.store(0, ordering: .relaxed)
             giveTurnBack()
             return false
@@ -133,6 +132,9 @@ final class Connection: Schedulable, @unchecked Sendable {
         _ = close(reset: false, on: nil)
         return true
     }
+
+    /// Who has sent something that nobody has read yet is not idle. The end of the stream counts.
+    private var hasUnreadBytes: Bool { transport.waitForBytes(milliseconds: 0) }
 
     // MARK: Events
 
@@ -225,8 +227,11 @@ final class Connection: Schedulable, @unchecked Sendable {
         if causes.contains(.handedOver), life.phase == .offered { return offerAnswered(on: thread) }
         if causes.contains(.expired), let rest = expire(on: thread) { return rest }
         if life.phase == .idle, set == nil {
-            // A new connection that has sent nothing is as idle as one between requests.
-            if causes.contains(.leaving) { return leave(on: thread) }
+            // A new connection that has sent nothing is as idle as one between requests. What nobody has
+            // read goes to the newer host with the socket, or is answered here.
+            if causes.contains(.leaving), shard.host.handsOver || !hasUnreadBytes {
+                return leave(on: thread)
+            }
             if !causes.contains(.socket) { return .waiting }
         }
         return advance(causes, on: thread)
