@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 #if DEBUG
-    @Suite(.timeLimit(.minutes(2))) struct HolderTests {
+    @Suite(.timeLimit(.minutes(3))) struct HolderTests {
         private final class Held: Sendable {
             let holder = Holder()
             let isDone = Atomic<Bool>(false)

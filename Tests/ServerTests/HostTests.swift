@@ -411,9 +411,11 @@ import Testing
         let newer = try RunningServer(listens: false)
         let adopted = Counter(0)
         let wrong = Counter(0)
+        let unserved = Counter(8)
         try atOnce(9) { client in
             if client == 8 {
-                Thread.sleep(milliseconds: 20)
+                // The older host accepts nobody who comes after this.
+                while !unserved.isZero, wrong.isZero { Thread.sleep(milliseconds: 1) }
                 // What the supervisor does: the newer host gets a copy, the older one its answer.
                 return older.server.leave { token, socket in
                     guard let copy = try? Descriptor(owning: socket).copyAndKeep() else {
@@ -430,6 +432,7 @@ import Testing
             // Until every client's connection has moved, and a little longer.
             while round < 50 || adopted.current < 8 && round < 100_000 {
                 round += 1
+                if round == 2 { unserved.countDown() }
                 if client % 2 == 0 {
                     if browser.get("/x?now=\(round)")?.body != "\(round)" { return wrong.countUp() }
                     continue

@@ -7,7 +7,7 @@ import Testing
 
 @testable import Server
 
-@Suite(.timeLimit(.minutes(1))) struct ResponseBacklogTests {
+@Suite(.timeLimit(.minutes(3))) struct ResponseBacklogTests {
     /// Sends nothing by itself; the tests take from the backlog.
     private final class Sender: BacklogSender, Sendable {
         let backlog: ResponseBacklog
