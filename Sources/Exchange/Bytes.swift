@@ -84,16 +84,44 @@ package func equalsIgnoringCase(
 /// Where the next LF stands, or the end: eight bytes at a time, for every byte of a head is looked at.
 func lineFeed(in bytes: Span<UInt8>, from start: Int) -> Int {
     var index = start
-    let raw = bytes.bytes
     while index + 8 <= bytes.count {
-        // A byte of `different` is zero where an LF stands; the lowest such byte is found exactly.
-        let word = UInt64(
-            littleEndian: raw.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self))
-        let different = word ^ 0x0a0a_0a0a_0a0a_0a0a
-        let zeros = (different &- 0x0101_0101_0101_0101) & ~different & 0x8080_8080_8080_8080
+        let zeros = zeroBytes(eightBytes(of: bytes, at: index) ^ 0x0a0a_0a0a_0a0a_0a0a)
         if zeros != 0 { return index + (zeros.trailingZeroBitCount >> 3) }
         index += 8
     }
     while index < bytes.count, bytes[unchecked: index] != 0x0a { index += 1 }
     return index
+}
+
+/// The first byte that a field value may not have, or the end: eight bytes at a time as well.
+func endOfValue(in bytes: Span<UInt8>, from start: Int) -> Int {
+    var index = start
+    while index + 8 <= bytes.count {
+        let word = eightBytes(of: bytes, at: index)
+        let controls = (word &- 0x2020_2020_2020_2020) & ~word & 0x8080_8080_8080_8080
+        let found = controls | zeroBytes(word ^ 0x7f7f_7f7f_7f7f_7f7f)
+        guard found != 0 else {
+            index += 8
+            continue
+        }
+        index += found.trailingZeroBitCount >> 3
+        guard bytes[unchecked: index] == 0x09 else { return index }
+        index += 1
+    }
+    while index < bytes.count, isValueByte(bytes[unchecked: index]) { index += 1 }
+    return index
+}
+
+@inline(__always)
+private func eightBytes(of bytes: Span<UInt8>, at index: Int) -> UInt64 {
+    UInt64(
+        littleEndian: bytes.bytes.unsafeLoadUnaligned(
+            fromUncheckedByteOffset: index, as: UInt64.self))
+}
+
+/// The highest bit of each byte that is zero. A borrow may set it above such a byte, never below: the
+/// lowest one is exact.
+@inline(__always)
+private func zeroBytes(_ word: UInt64) -> UInt64 {
+    (word &- 0x0101_0101_0101_0101) & ~word & 0x8080_8080_8080_8080
 }

@@ -220,7 +220,7 @@ package struct RequestParser: Sendable {
         cursor += 1
         while isBlank(head[unchecked: cursor]) { cursor += 1 }
         let valueStart = cursor
-        while isValueByte(head[unchecked: cursor]) { cursor += 1 }
+        cursor = endOfValue(in: head, from: cursor)
         var valueEnd = cursor
         while valueEnd > valueStart && isBlank(head[unchecked: valueEnd - 1]) { valueEnd -= 1 }
         guard head[cursor] == UInt8(ascii: "\r"), head[cursor + 1] == UInt8(ascii: "\n") else {
