@@ -105,12 +105,6 @@ final class StdinBody {
         readAhead()
     }
 
-    /// Reads all that is still coming.
-    func readAway() {
-        drop()
-        while isArriving { advance(waits: true) }
-    }
-
     // MARK: While the answer cannot be sent
 
     var mayReadAhead: Bool {

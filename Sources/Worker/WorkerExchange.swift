@@ -165,36 +165,27 @@ final class WorkerExchange: ExtensionExchange {
 
     /// Ends the request: the rest of the answer, what the access log shall say, FCGI_END_REQUEST.
     ///
-    /// The rest of a body that nobody read is still on its way. It is read away behind the end, as records
+    /// The rest of a body that nobody read may still be on its way. It is read away behind the end, as records
     /// of a request that has ended (FastCGI §3.3), so that the other side never waits for its answer with a
     /// body in hand.
-    ///
-    /// Rationale: with a Mortise host it is read away before the end. The host sends the whole body whatever
-    /// the answer is, and takes a worker for broken that has ended a request before it had all of it.
     ///
     /// - Returns: whether the connection is good for another request.
     func end() -> Bool {
         stdin.drop()
         if variables.params.isFromMortise {
-            endForMortise()
+            if !stdout.isCut { sendLogText() }
         } else {
             stdout.finishBody()
-            stdout.end()
         }
+        stdout.end()
         if stdout.isCut || connection.isBroken { return false }
         if !keepsFastCGIConnection && stdin.isArriving { connection.linger() }
         return keepsFastCGIConnection
     }
 
-    /// The host knows itself when a body is short of its Content-Length.
-    private func endForMortise() {
-        if !stdout.isCut {
-            stdin.readAway()
-            if logStatus != 0 || !logText.isEmpty {
-                stdout.appendLogRecord(status: logStatus, text: logText)
-            }
-        }
-        stdout.end()
+    private func sendLogText() {
+        guard logStatus != 0 || !logText.isEmpty else { return }
+        stdout.appendLogRecord(status: logStatus, text: logText)
     }
 
     // MARK: The variables

@@ -78,6 +78,21 @@ extension EndToEndTests {
             }
         }
 
+        /// An upload that the extension does not read costs neither the client its answer nor the worker.
+        @Test func aLargeBodyThatNobodyReadsHarmsNobody() throws {
+            let site = plainSite.replacingOccurrences(of: "processes: 4", with: "processes: 1")
+            try withServer(site, files: plainFiles) { server in
+                let client = try server.client()
+                let body = [UInt8](repeating: 0x62, count: 100_000_000)
+                let first = try count(client.exchange("POST", "/counter", body: body))
+                for expected in 2...5 {
+                    let next = try count(client.exchange("POST", "/counter", body: [1, 2, 3]))
+                    #expect(next.pid == first.pid && next.count == expected)
+                }
+                #expect(!server.errors.contains("pool counter"), "\(server.errors)")
+            }
+        }
+
         @Test func aFullQueueAnswers503WithRetryAfter() throws {
             let library = try Package.misbehaving("unruly")
             let site = """

@@ -214,6 +214,31 @@ private func ask(
         #expect(response.status == 413 && response.text == "no" && !response.isCut)
     }
 
+    @Test(arguments: [false, true])
+    func processThatEndsARequestEarlyAnswersTheNextOneOnANewConnection(isWorker: Bool) throws {
+        let program = try FakeProgram()
+        let length = 4_000_000
+        let background = Background {
+            // The rest of the body is never read: half of a record may be on its way.
+            let refusing = program.accept()
+            let first = refusing?.read(until: { $1 == 4 })
+            refusing?.send(Says.answer("enough", first?.id ?? 0))
+            let next = program.accept()
+            let second = next?.read()
+            next?.send(Says.answer("whole", second?.id ?? 0))
+            return second?.body.count
+        }
+        let relay = relay(isWorker: isWorker)
+        for (size, text) in [(length, "enough"), (1000, "whole")] {
+            let client = try Client(
+                post(size), body: [UInt8](repeating: 1, count: size), spooled: true)
+            let end = relay.run(client.exchange, on: program.connection)
+            #expect(end == RelayEnd(outcome: .answered, fate: .reusable))
+            #expect(client.response().text == text)
+        }
+        #expect(background.value == 1000)
+    }
+
     @Test func silentWorkerIsGivenUp() throws {
         for relay in [relay(silence: 0.2), relay(total: 0.2)] {
             let (end, response, _) = try ask(try Client(get), relay) { _ in [] }

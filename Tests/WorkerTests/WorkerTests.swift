@@ -204,15 +204,19 @@ struct WorkerTests {
         #expect(next.answer().body == "ok")
     }
 
-    /// What nginx does: it sends no more of the body once the answer has come, and waits for its end.
-    @Test func theWholeAnswerComesWhileTheBodyIsStillUnsent() throws {
+    /// nginx sends no more of the body once the answer has come, and waits for its end; so does a Mortise host.
+    @Test(arguments: [false, true])
+    func theWholeAnswerComesWhileTheBodyIsStillUnsent(isFromMortise: Bool) throws {
         let worker = try RunningWorker(Self.source)
         let client = try worker.connect()
         let body = [UInt8](repeating: 0x41, count: 10 << 20)
-        let bytes = WorkerClient.request(Self.asking("g"), body: body)
+        let head = "POST /x?g HTTP/1.1\r\nHost: test\r\nContent-Length: \(body.count)\r\n\r\n"
+        let params = Self.asking("g") + (isFromMortise ? [("MORTISE_HEAD", head)] : [])
+        let bytes = WorkerClient.request(params, body: body)
         client.send(Array(bytes[..<100_000]))
         let answer = client.answer()
         #expect(answer.body == "ok" && answer.status == .requestComplete)
+        #expect((answer.log != nil) == isFromMortise)
         // The records of the ended request are passed over.
         client.send(Array(bytes[100_000...]))
         client.send(WorkerClient.request(Self.asking("b"), body: Array("0123456789".utf8)))
