@@ -27,8 +27,6 @@ package struct ResponseFraming: Sendable, Equatable {
     }
 
     package private(set) var form: Form
-    /// More was written than the head had announced: what follows on the connection cannot be trusted.
-    package private(set) var hasOverrun = false
     /// Body bytes that passed.
     package private(set) var passed: Int64 = 0
 
@@ -54,7 +52,6 @@ package struct ResponseFraming: Sendable, Equatable {
             return count
         case .length(let left):
             let admitted = min(left, count)
-            if admitted < count { hasOverrun = true }
             form = .length(left: left - admitted)
             passed &+= admitted
             return admitted

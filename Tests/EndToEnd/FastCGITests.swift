@@ -94,10 +94,9 @@ extension EndToEndTests {
 
         @Test func bytesBeyondTheLengthNeverReachTheClient() throws {
             let client = try SharedServer.current.client()
-            let response = try client.exchange("GET", "/evil?more-than-length")
-            #expect(response.text == "1234")
-            #expect(
-                try client.everything().isEmpty || !response.values("Connection").contains("close"))
+            for _ in 0..<2 {
+                #expect(try client.exchange("GET", "/evil?more-than-length").text == "1234")
+            }
         }
 
         @Test func localRedirectsInACircleEnd() throws {

@@ -103,8 +103,11 @@ extension EndToEndTests {
         @Test func moreThanTheLengthIsDroppedAndLessIsSeenAsCut() throws {
             try withBothHomes { server, home in
                 let more = Saying("more", head: "Content-Length: 4\r\n\r\n", body: "12345678")
-                let bounded = try say(more, server, home)
-                #expect(bounded.text == "1234")
+                let client = try server.client()
+                for _ in 0..<2 {
+                    let bounded = try client.exchange("POST", home + "?ex", body: more.bytes)
+                    #expect(bounded.text == "1234")
+                }
                 let less = Saying("less", head: "Content-Length: 10\r\n\r\n", body: "1234")
                 #expect(throws: ClientError.truncated) { try say(less, server, home) }
                 let after = Saying("after", body: "fine")

@@ -18,7 +18,6 @@ import Testing
         #expect(framing.admit(3) == 3)
         #expect(framing.end() == .short(by: 2))
         #expect(framing.admit(4) == 2)
-        #expect(framing.hasOverrun)
         #expect(framing.end() == .complete)
         #expect(framing.passed == 5)
     }
@@ -38,7 +37,6 @@ import Testing
         var framing = ResponseFraming(
             Self.head(status: status, length: 9), isHead: isHead, isHTTP10: false)
         #expect(framing.admit(9) == 0)
-        #expect(!framing.hasOverrun)
         #expect(framing.end() == .complete)
     }
 

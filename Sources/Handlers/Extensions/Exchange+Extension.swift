@@ -12,7 +12,7 @@ extension Exchange: ExtensionExchange {
 
     package var isConnected: Bool { response.isConnected }
 
-    package var keepsConnection: Bool { request.keepsAlive && !framing.hasOverrun }
+    package var keepsConnection: Bool { request.keepsAlive }
 
     package var isInProcess: Bool { route.poolName == nil }
 

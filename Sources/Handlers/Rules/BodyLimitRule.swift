@@ -3,7 +3,8 @@
 
 import Exchange
 
-/// Refuses a body that says it is too long before a byte of it is received (413).
+/// Refuses a body that says it is too long before a byte of it is received (413), and ends the connection on
+/// which it would come (RFC 9110 §15.5.14).
 package final class BodyLimitRule: Rule {
     private let limit: Int64
 
@@ -11,6 +12,7 @@ package final class BodyLimitRule: Rule {
 
     package func check(_ exchange: Exchange) -> Verdict {
         guard let length = exchange.request.contentLength, length > limit else { return .allow }
+        exchange.request.refuseKeepAlive()
         exchange.refuse(status: 413)
         return .answered
     }

@@ -119,8 +119,8 @@ package final class Exchange {
         return response.sendHead(head, framing.form)
     }
 
-    /// Sends body bytes. Beyond the declared length they are dropped and the connection closes
-    /// afterwards: they could be taken for the next response.
+    /// Sends body bytes. Beyond the declared length they are dropped: they could be taken for the next
+    /// response.
     /// - Returns: false when the client is gone.
     package func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
         let hasEntered = answering.enter("one thread at a time answers an exchange")

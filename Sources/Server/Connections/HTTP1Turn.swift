@@ -308,8 +308,7 @@ enum HTTP1Turn {
         let request = set.exchange.request
         let seen = HTTP1Life.AfterResponse(
             isCut: set.exchange.isCut || !set.response.isConnected,
-            keepsConnection: set.response.keepsConnection && request.keepsAlive
-                && !set.exchange.framing.hasOverrun,
+            keepsConnection: set.response.keepsConnection && request.keepsAlive,
             hasBody: request.hasBody, isDrained: connection.isDrained,
             hasInput: !set.input.isEmpty, isLeaving: thread.shard.host.isLeaving,
             canOffer: thread.shard.host.handsOver)
