@@ -81,36 +81,6 @@ struct PoolLedger: Sendable {
         case log(String)
     }
 
-    enum State: Sendable, Equatable {
-        case connecting(until: Instant, nextCheck: Instant, pause: Double)
-        case spare
-        case held(by: HostID)
-        case ending(killAt: Instant)
-        case killed
-    }
-
-    /// A process that is to be started in place of one that has ended.
-    struct Successor: Sendable, Equatable {
-        let after: ProcessEnd
-        let from: Instant
-    }
-
-    struct Worker: Sendable, Equatable {
-        var state: State
-        var started: Instant
-        /// Has accepted a connection at least once.
-        var hasStarted = false
-        /// Its process has ended, and its successor is to be started.
-        var successor: Successor?
-
-        var isLeaving: Bool {
-            switch state {
-            case .ending, .killed: true
-            case .connecting, .spare, .held: false
-            }
-        }
-    }
-
     /// Seconds between SIGTERM and SIGKILL.
     static let patience = 5.0
     /// Seconds a worker gets to accept a new connection when its host has died or let go of it: the grace of one
@@ -124,7 +94,7 @@ struct PoolLedger: Sendable {
     let limits: Limits
     /// Processes of the same name under an older configuration: they count against the maximum.
     var elsewhere = 0
-    private(set) var workers: [WorkerID: Worker] = [:]
+    private(set) var workers: [WorkerID: PoolWorker] = [:]
     private(set) var isRetired = false
     /// The program has ended by itself, with success: it counts its requests, or its time.
     private(set) var endsByItself = false
@@ -161,7 +131,8 @@ struct PoolLedger: Sendable {
         case .released(let id, let host, let reason): release(id, host, reason, now, &actions)
         case .spawned(let id):
             spawning -= 1
-            workers[id] = Worker(state: Self.connecting(now, limits.startTimeout), started: now)
+            workers[id] = PoolWorker(started: now)
+            workers[id]?.connects(within: limits.startTimeout, now: now)
         case .spawnFailed(let reason):
             spawning -= 1
             fail(reason, now, &actions)
@@ -238,9 +209,7 @@ struct PoolLedger: Sendable {
     }
 
     private mutating func accept(_ id: WorkerID) {
-        guard case .connecting = workers[id]?.state else { return }
-        workers[id]?.state = .spare
-        workers[id]?.hasStarted = true
+        if workers[id]?.isConnecting == true { workers[id]?.accepted() }
     }
 
     private mutating func processEnded(
@@ -248,10 +217,10 @@ struct PoolLedger: Sendable {
     ) {
         guard let worker = workers[id] else { return }
         let lived = now.seconds(since: worker.started)
-        if worker.hasStarted, !worker.isLeaving, end == .exited(code: 0) { endsByItself = true }
-        if isRestarted(worker, end, lived: lived) {
+        if worker.hasDecided(end) { endsByItself = true }
+        if limits.isForeign, worker.isRestarted(end, lived: lived) {
             let pause = end == .exited(code: 0) ? 0 : Self.releasePatience
-            workers[id]?.successor = Successor(
+            workers[id]?.successor = PoolWorker.Successor(
                 after: end, from: now.adding(seconds: pause))
         } else {
             loseWorker(id, end, &actions)
@@ -262,7 +231,7 @@ struct PoolLedger: Sendable {
                     "a worker was killed by SIGKILL from outside - by an operator, or by the kernel for"
                         + " want of memory; it is replaced"))
         }
-        guard isUnexpected(end, of: worker, lived: lived) else { return }
+        guard worker.isUnexpected(end) else { return }
         if worker.hasStarted {
             // It has worked: a request, or somebody with a signal, has killed this one. Its successor is
             // as good as any; `rate` is what keeps a program that dies of every request bearable.
@@ -286,10 +255,8 @@ struct PoolLedger: Sendable {
         for id in workers.keys.sorted() {
             switch workers[id]?.state {
             case .connecting(let until, _, _) where until <= now: giveUp(id, now, &actions)
-            case .connecting(let until, let nextCheck, let pause) where nextCheck <= now:
-                let next = min(until, now.adding(seconds: pause))
-                workers[id]?.state = .connecting(
-                    until: until, nextCheck: next, pause: min(0.02, pause * 2))
+            case .connecting(_, let nextCheck, _) where nextCheck <= now:
+                workers[id]?.wasChecked(now: now)
                 actions.append(.check(id))
             case .ending(let killAt) where killAt <= now: kill(id, &actions)
             case .connecting, .spare, .held, .ending, .killed, nil: break
@@ -334,13 +301,6 @@ struct PoolLedger: Sendable {
         }
     }
 
-    /// A program that ended with success, or of a signal from outside, starts as well as it did before; of
-    /// any other one it is known only when it has lived for a while.
-    private func isRestarted(_ worker: Worker, _ end: ProcessEnd, lived: Double) -> Bool {
-        guard limits.isForeign, case .held = worker.state else { return false }
-        return end == .exited(code: 0) || end == .killed(signal: 9) || lived >= 1
-    }
-
     /// A host that leaves has requests left, and all the workers there may be are the current host's: it
     /// shares them. Without this those requests would wait until their time is over.
     private mutating func reclaim(_ actions: inout [Action]) {
@@ -358,12 +318,7 @@ struct PoolLedger: Sendable {
         return max(isRetired ? 0 : limits.minimum - living, wants.count - connecting)
     }
 
-    private var connecting: Int {
-        spawning
-            + workers.values.count {
-                if case .connecting = $0.state { true } else { false }
-            }
-    }
+    private var connecting: Int { spawning + workers.values.count { $0.isConnecting } }
 
     /// How many more may exist. One may always: else a pool whose older self is busy would stand still.
     private var room: Int {
@@ -402,18 +357,8 @@ struct PoolLedger: Sendable {
         wants = []
     }
 
-    /// SIGKILL comes from outside - an operator, the kernel short of memory - and is no fault of the
-    /// program; nor is its own decision to leave with 0 after it has worked.
-    private func isUnexpected(_ end: ProcessEnd, of worker: Worker, lived: Double) -> Bool {
-        switch (worker.state, end) {
-        case (.ending, _), (_, .killed(signal: 9)): false
-        case (_, .exited(code: 0)): !worker.hasStarted
-        default: true
-        }
-    }
-
     private mutating func regain(_ id: WorkerID, _ now: Instant, _ actions: inout [Action]) {
-        workers[id]?.state = Self.connecting(now, Self.reconnectPatience)
+        workers[id]?.connects(within: Self.reconnectPatience, now: now)
         actions.append(.reconnect(id))
     }
 
@@ -439,13 +384,6 @@ struct PoolLedger: Sendable {
     private mutating func kill(_ id: WorkerID, _ actions: inout [Action]) {
         workers[id]?.state = .killed
         actions.append(.kill(id))
-    }
-
-    /// Checked soon at first: a program starts in a few milliseconds.
-    private static func connecting(_ now: Instant, _ seconds: Double) -> State {
-        .connecting(
-            until: now.adding(seconds: seconds), nextCheck: now.adding(seconds: 0.001),
-            pause: 0.002)
     }
 
     /// "20 ms", "3.5 s".

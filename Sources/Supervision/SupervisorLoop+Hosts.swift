@@ -298,7 +298,7 @@ extension SupervisorLoop {
         let now = Instant.now
         let age = PoolLedger.age(now.seconds(since: host.started))
         let reason = host.complaint ?? "\(end)"
-        // SIGKILL comes from outside and is no fault of the host's (see PoolLedger.isUnexpected).
+        // SIGKILL comes from outside and is no fault of the host's (see PoolWorker.isUnexpected).
         if end != .killed(signal: Signal.kill.rawValue) || host.complaint != nil {
             hostBackoff.fail(now: now)
         }
