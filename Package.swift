@@ -104,17 +104,26 @@ let package = Package(
         extensionTarget("counter"),
         extensionTarget("upload", libraries: ["crypto"]),
 
+        // What tests of several rooms need: the reader of responses, folders, numbers.
+        .target(
+            name: "TestSupport", dependencies: ["Platform"], path: "Tests/Support",
+            swiftSettings: strict),
+
         // Tests, a target beside each room, and the whole program over real sockets.
-        .testTarget(name: "PlatformTests", dependencies: ["Platform"], swiftSettings: strict),
-        .testTarget(name: "ExchangeTests", dependencies: ["Exchange"], swiftSettings: strict),
+        .testTarget(
+            name: "PlatformTests", dependencies: ["TestSupport", "Platform"], swiftSettings: strict),
+        .testTarget(
+            name: "ExchangeTests", dependencies: ["TestSupport", "Exchange"], swiftSettings: strict),
         .testTarget(
             name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
         .testTarget(
-            name: "ControlTests", dependencies: ["Control", "Platform"], swiftSettings: strict),
+            name: "ControlTests", dependencies: ["TestSupport", "Control", "Platform"],
+            swiftSettings: strict),
         .testTarget(
             name: "HandlersTests",
             dependencies: [
-                "Handlers", "ExtensionHost", "Exchange", "Configuration", "Control", "Platform",
+                "TestSupport", "Handlers", "ExtensionHost", "Exchange", "Configuration", "Control",
+                "Platform",
             ],
             swiftSettings: strict),
         // A supervisor, host and worker that do as a test tells them; runs beside the tests.
@@ -137,19 +146,21 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Server", "Handlers", "ExtensionHost", "TestExtensions", "Exchange",
-                "Configuration",
-                "Platform",
+                "Server", "Handlers", "ExtensionHost", "TestExtensions", "TestSupport", "Exchange",
+                "Configuration", "Platform",
             ],
             swiftSettings: strict, linkerSettings: exportsForExtensions),
         .testTarget(
             name: "SupervisionTests",
             dependencies: [
-                "SupervisionProbe", "Supervision", "Control", "Configuration", "Platform",
+                "SupervisionProbe", "TestSupport", "Supervision", "Control", "Configuration",
+                "Platform",
             ],
             swiftSettings: strict),
-        // Runs the built program; nothing of it is linked here.
-        .testTarget(name: "EndToEndTests", path: "Tests/EndToEnd", swiftSettings: strict),
+        // Runs the built program; what it does is not linked here.
+        .testTarget(
+            name: "EndToEndTests", dependencies: ["TestSupport"], path: "Tests/EndToEnd",
+            swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11

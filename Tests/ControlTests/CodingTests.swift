@@ -3,6 +3,7 @@
 
 import Control
 import Testing
+import TestSupport
 
 struct CodingTests {
     static let script = Script(
@@ -89,7 +90,7 @@ struct CodingTests {
 
     /// What decodes at all must be what its own bytes say: nothing traps, nothing is read twice.
     @Test func changedBytesAreRefusedOrMeanExactlyThemselves() {
-        var random = Steady(state: 0x9e37_79b9_7f4a_7c15)
+        var random = SeededNumbers(seed: 7)
         let seeds =
             Self.hostMessages.map { $0.encoded() } + Self.supervisorMessages.map { $0.encoded() }
         for _ in 0..<60_000 {
@@ -109,17 +110,6 @@ struct CodingTests {
             if let message = try? SupervisorMessage(decoding: bytes) {
                 #expect(message.encoded() == bytes)
             }
-        }
-    }
-
-    /// Random numbers that are the same in every run (xorshift64).
-    private struct Steady: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state ^= state << 13
-            state ^= state >> 7
-            state ^= state << 17
-            return state
         }
     }
 }

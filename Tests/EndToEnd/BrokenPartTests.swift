@@ -3,6 +3,7 @@
 
 import Foundation
 import Testing
+import TestSupport
 
 extension EndToEndTests {
     @Suite("Broken parts", .serialized, .timeLimit(.minutes(3)))

@@ -3,6 +3,7 @@
 
 import Foundation
 import Testing
+import TestSupport
 
 private struct Count: Decodable {
     var count: Int

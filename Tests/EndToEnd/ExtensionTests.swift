@@ -4,6 +4,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 private let site = """
     threads: { min: 2, max: 32 }

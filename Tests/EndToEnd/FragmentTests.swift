@@ -3,6 +3,7 @@
 
 import Glibc
 import Testing
+import TestSupport
 
 extension EndToEndTests {
     @Suite(

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Testing
+import TestSupport
 
 /// Bytes a client should not send, and the statuses that refuse them.
 struct Attack: Sendable, CustomTestStringConvertible {

@@ -4,6 +4,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 extension EndToEndTests {
     @Suite("Logs", .serialized, .timeLimit(.minutes(2)))

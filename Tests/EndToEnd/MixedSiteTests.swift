@@ -3,6 +3,7 @@
 
 import Foundation
 import Testing
+import TestSupport
 
 extension EndToEndTests {
     @Suite("The mixed site", .serialized, .timeLimit(.minutes(2)))

@@ -4,6 +4,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 private let files = [
     "www/index.php": "<?php echo 'index';",

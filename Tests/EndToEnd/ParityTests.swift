@@ -3,6 +3,7 @@
 
 import Foundation
 import Testing
+import TestSupport
 
 /// One request of the parity suite: bytes as a client sends them.
 private struct Probe {

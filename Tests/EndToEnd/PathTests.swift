@@ -4,6 +4,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 private let canary = "canary-7c1f outside the root\n"
 

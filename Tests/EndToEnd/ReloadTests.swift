@@ -4,6 +4,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 extension EndToEndTests {
     @Suite("Reload", .serialized, .timeLimit(.minutes(5)))

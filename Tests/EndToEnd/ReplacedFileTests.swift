@@ -4,6 +4,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 extension EndToEndTests {
     @Suite("Replaced files", .serialized, .timeLimit(.minutes(2)))

@@ -3,6 +3,7 @@
 
 import Foundation
 import Testing
+import TestSupport
 
 /// What an extension says, and what becomes of it.
 struct Saying: Sendable, CustomTestStringConvertible {

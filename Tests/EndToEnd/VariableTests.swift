@@ -3,6 +3,7 @@
 
 import Foundation
 import Testing
+import TestSupport
 
 private let files = plainFiles.merging([
     "www/env.php": "<?php foreach ($_SERVER as $n => $v) if (is_string($v)) echo \"$n=$v\\n\";",

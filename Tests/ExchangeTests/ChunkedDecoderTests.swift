@@ -3,6 +3,7 @@
 
 import Exchange
 import Testing
+import TestSupport
 
 /// What became of a body in chunks.
 private enum Decoded: Equatable {
@@ -120,7 +121,7 @@ private func decode(_ text: String) -> Decoded { decode(Array(text.utf8)) }
     }
 
     @Test func changedBytesNeverTrapAndSplitsAgree() {
-        var random = Random(seed: 99)
+        var random = SeededNumbers(seed: 99)
         for _ in 0..<20_000 {
             var bytes = Array(Self.good[random.below(Self.good.count)].0.utf8)
             for _ in 0...random.below(4) {

@@ -3,6 +3,7 @@
 
 import Exchange
 import Testing
+import TestSupport
 
 /// A record as a test compares it.
 struct Record: Equatable {
@@ -116,7 +117,7 @@ func raw(
     }
 
     @Test func randomDamageNeverTrapsAndNeverLosesBytes() {
-        var random = Random(seed: 0x4d6f_7274)
+        var random = SeededNumbers(seed: 0x4d6f_7274)
         var seed: [UInt8] = []
         for length in [0, 1, 8, 300] {
             seed += raw(content: [UInt8](repeating: 0x41, count: length), padding: length & 7)
@@ -171,7 +172,7 @@ func raw(
 
 @Suite struct FastCGIParamsTests {
     @Test func noPairStraddlesTwoRecordsAndNoneIsLost() throws {
-        var random = Random(seed: 7)
+        var random = SeededNumbers(seed: 7)
         for _ in 0..<20 {
             var expected: [[[UInt8]]] = []
             var stream: [UInt8] = []

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Testing
+import TestSupport
 
 @testable import Exchange
 
@@ -48,7 +49,7 @@ import Testing
     }
 
     @Test func noPathLeavesTheRoot() {
-        var random = Random(seed: 7)
+        var random = SeededNumbers(seed: 7)
         let parts = [
             "/", ".", "..", "%2e", "%2E.", "a", "//", "%", "%2f", "b%41", "%5c", "%00", "\\",
         ]

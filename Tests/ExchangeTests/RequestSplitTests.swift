@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Testing
+import TestSupport
 
 @testable import Exchange
 
@@ -59,7 +60,7 @@ import Testing
     }
 
     @Test func changedBytesNeverTrapAndSplitsAgree() {
-        var random = Random(seed: 2_0251)
+        var random = SeededNumbers(seed: 2_0251)
         let samples = Self.samples.map { Array($0.utf8) }
         let limits = RequestLimits(requestLine: 60, head: 160, fields: 4)
         for round in 0..<20_000 {
@@ -74,7 +75,8 @@ import Testing
         }
     }
 
-    private func change(_ bytes: inout [UInt8], _ samples: [[UInt8]], _ random: inout Random) {
+    private func change(_ bytes: inout [UInt8], _ samples: [[UInt8]], _ random: inout SeededNumbers)
+    {
         let place = random.below(bytes.count + 1)
         switch random.below(6) {
         case 0: bytes.insert(random.byte(), at: place)

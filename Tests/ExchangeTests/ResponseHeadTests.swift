@@ -3,6 +3,7 @@
 
 import Exchange
 import Testing
+import TestSupport
 
 func head(
     _ text: String, _ rules: ResponseHead.Rules, atEnd: Bool = false
@@ -190,7 +191,7 @@ extension ResponseHead {
     }
 
     @Test func randomDamageNeverTrapsAndNeverInjects() {
-        var random = Random(seed: 0x4865_6164)
+        var random = SeededNumbers(seed: 0x4865_6164)
         let seed = Array(
             """
             HTTP/1.1 200 OK\r\nStatus: 200 OK\r\nContent-Length: 12\r\nLocation : /a\nConnection: close\r

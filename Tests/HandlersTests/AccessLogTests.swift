@@ -7,6 +7,7 @@ import Handlers
 import Platform
 import Synchronization
 import Testing
+import TestSupport
 
 @Suite struct AccessLogTests {
     let folder: TemporaryFolder

@@ -5,6 +5,7 @@ import Exchange
 import Handlers
 import Platform
 import Testing
+import TestSupport
 
 extension Wire {
     fileprivate func write(_ text: String) -> Bool {

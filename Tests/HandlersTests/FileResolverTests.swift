@@ -4,6 +4,7 @@
 import Handlers
 import Platform
 import Testing
+import TestSupport
 
 @Suite struct FileResolverTests {
     let served: ServedFolder

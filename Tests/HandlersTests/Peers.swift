@@ -5,6 +5,7 @@ import Exchange
 import ExtensionHost
 import Platform
 import Synchronization
+import TestSupport
 
 @testable import Handlers
 
@@ -54,9 +55,12 @@ final class Client {
         return { response.response.leave() }
     }
 
-    /// Everything the client was sent, once the exchange is over.
-    func response() -> Response {
-        Response(wire.response.bytes, isCut: exchange.isCut || wire.response.isCut)
+    /// What the client was sent, once the exchange is over.
+    func response() -> HTTPResponse {
+        var response = ResponseReader.response(
+            in: wire.response.bytes, headOnly: exchange.request.method == .head)
+        if exchange.isCut || wire.response.isCut { response.isComplete = false }
+        return response
     }
 
     private struct Departing: @unchecked Sendable {
@@ -68,33 +72,6 @@ final class Client {
 final class NoRunner: ExchangeRunner {
     static let shared = NoRunner()
     func resume(_ exchange: Exchange) {}
-}
-
-/// A response taken apart: enough of HTTP for what the server itself writes.
-struct Response: Equatable {
-    var status = 0
-    var head = ""
-    var body: [UInt8] = []
-    var isCut: Bool
-
-    init(_ bytes: [UInt8], isCut: Bool) {
-        self.isCut = isCut
-        guard let length = ResponseHead.length(in: bytes.span) else { return }
-        head = String(decoding: bytes[..<length], as: UTF8.self)
-        status = Int(head.dropFirst(9).prefix(3)) ?? 0
-        guard head.contains("Transfer-Encoding: chunked") else {
-            body = Array(bytes[length...])
-            return
-        }
-        var decoder = ChunkedDecoder()
-        var cursor = length
-        while case .data(let range) = try? decoder.next(bytes.span, &cursor) {
-            body += bytes[range]
-        }
-        if !decoder.isDone { self.isCut = true }
-    }
-
-    var text: String { String(decoding: body, as: UTF8.self) }
 }
 
 /// What a worker was asked.

@@ -6,6 +6,7 @@ import Exchange
 import Glibc
 import Handlers
 import Platform
+import TestSupport
 
 /// A folder with a site's root in it, and beside the root a secret that nobody may get.
 final class ServedFolder {
@@ -31,18 +32,13 @@ final class ServedFolder {
     deinit { closeDescriptor(site.rootDescriptor) }
 
     struct Answer {
-        var head = ""
-        var body = ""
+        var response = HTTPResponse()
         /// The mapping that an index file belongs to.
         var mapping: Int?
         var scriptFilename = ""
-        var status: Int { Int(head.dropFirst(9).prefix(3)) ?? 0 }
-        func field(_ name: String) -> String? {
-            for line in head.split(separator: "\r\n") where line.hasPrefix(name + ": ") {
-                return String(line.dropFirst(name.count + 2))
-            }
-            return nil
-        }
+        var status: Int { response.status }
+        var body: String { response.text }
+        func field(_ name: String) -> String? { response.value(name) }
     }
 
     /// What a client gets for that target.
@@ -52,7 +48,9 @@ final class ServedFolder {
         do {
             wire = try Wire(lines.joined(separator: "\r\n"))
         } catch let error as RequestError {
-            return Answer(head: "HTTP/1.1 \(error.status) ")
+            var answer = Answer()
+            answer.response.status = error.status
+            return answer
         }
         let exchange = wire.exchange
         exchange.route.lead(to: Unmanaged.passUnretained(site))
@@ -61,12 +59,9 @@ final class ServedFolder {
             answer.mapping = mapping
             answer.scriptFilename = String(decoding: exchange.route.scriptFilename, as: UTF8.self)
         }
-        let text = wire.text
+        answer.response = ResponseReader.response(
+            in: wire.response.bytes, headOnly: exchange.request.method == .head)
         exchange.end()
-        if let end = text.firstRange(of: "\r\n\r\n") {
-            answer.head = String(text[..<end.lowerBound])
-            answer.body = String(text[end.upperBound...])
-        }
         return answer
     }
 }

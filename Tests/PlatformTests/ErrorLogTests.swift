@@ -4,6 +4,7 @@
 import Glibc
 import Platform
 import Testing
+import TestSupport
 
 @Suite struct ErrorLogTests {
     @Test func aLineSaysWhenHowMuchWhoAndWhat() throws {

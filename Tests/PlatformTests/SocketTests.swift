@@ -4,6 +4,7 @@
 import Glibc
 import Platform
 import Testing
+import TestSupport
 
 @Suite(.timeLimit(.minutes(1)))
 struct SocketTests {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Testing
+import TestSupport
 
 @testable import Server
 
@@ -39,7 +40,7 @@ import Testing
     }
 
     @Test func anyTableFindsWhatAskingEachSiteFinds() throws {
-        var random = Numbers(seed: 5)
+        var random = SeededNumbers(seed: 5)
         for _ in 0..<300 {
             let sites = (0..<1 + random.below(12)).map { _ in
                 (0..<random.below(4)).map { _ in Self.pattern(&random) }
@@ -70,12 +71,12 @@ import Testing
         } ?? 0
     }
 
-    private static func pattern(_ random: inout Numbers) -> String {
+    private static func pattern(_ random: inout SeededNumbers) -> String {
         let labels = (0..<1 + random.below(3)).map { _ in ["a", "b", "test"][random.below(3)] }
         return (random.below(2) == 0 ? "*." : "") + labels.joined(separator: ".")
     }
 
-    private static func host(_ random: inout Numbers) -> String {
+    private static func host(_ random: inout SeededNumbers) -> String {
         let labels = (0..<random.below(5)).map { _ in ["a", "B", "Test", "", "b"][random.below(5)] }
         return labels.joined(separator: ".")
     }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Testing
+import TestSupport
 
 @testable import Server
 
@@ -59,7 +60,7 @@ import Testing
     }
 
     @Test func anyTableFindsWhatTryingEachPatternFinds() throws {
-        var random = Numbers(seed: 7)
+        var random = SeededNumbers(seed: 7)
         for _ in 0..<400 {
             var patterns: [PathTable.Pattern] = []
             for _ in 0..<1 + random.below(40) {
@@ -112,7 +113,7 @@ import Testing
 
     private static let words = ["a", "b", "ab", ".x", "a.x", "b.x.y", "index.php", ".y"]
 
-    private static func pattern(_ random: inout Numbers) -> PathTable.Pattern {
+    private static func pattern(_ random: inout SeededNumbers) -> PathTable.Pattern {
         if random.below(3) == 0 {
             let suffixes = [".x", ".y", ".x.y", ".php", "x", "y", ".p", "hp", "ab"]
             return .suffix(Array(suffixes[random.below(suffixes.count)].utf8))
@@ -120,12 +121,12 @@ import Testing
         return .prefix(Array((0..<random.below(4)).map { _ in "/\(word(&random))" }.joined().utf8))
     }
 
-    private static func path(_ random: inout Numbers) -> [UInt8] {
+    private static func path(_ random: inout SeededNumbers) -> [UInt8] {
         let segments = (0..<random.below(6)).map { _ in "/\(word(&random))" }.joined()
         return Array((segments + (random.below(4) == 0 || segments.isEmpty ? "/" : "")).utf8)
     }
 
-    private static func word(_ random: inout Numbers) -> String {
+    private static func word(_ random: inout SeededNumbers) -> String {
         words[random.below(words.count)]
     }
 }

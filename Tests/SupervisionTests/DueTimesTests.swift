@@ -3,6 +3,7 @@
 
 import Platform
 import Testing
+import TestSupport
 
 @testable import Supervision
 

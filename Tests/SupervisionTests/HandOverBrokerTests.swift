@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Testing
+import TestSupport
 
 @testable import Supervision
 
@@ -118,17 +119,5 @@ struct HandOverBrokerTests {
             carryOut(broker.ended(host, receivers: ready))
         }
         #expect(open.isEmpty && waiting.isEmpty && broker.count == 0)
-    }
-}
-
-/// Random numbers that are the same in every run (xorshift64).
-struct SeededNumbers: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 | 1 }
-    mutating func next() -> UInt64 {
-        state ^= state << 13
-        state ^= state >> 7
-        state ^= state << 17
-        return state
     }
 }

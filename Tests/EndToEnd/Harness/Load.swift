@@ -3,6 +3,7 @@
 
 import Foundation
 import Glibc
+import TestSupport
 
 struct LoadReport: Sendable {
     /// Complete responses by status.

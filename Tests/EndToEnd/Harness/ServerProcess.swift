@@ -4,6 +4,7 @@
 import Foundation
 import Glibc
 import Testing
+import TestSupport
 
 final class ServerProcess: Sendable {
     let site: SiteFolder

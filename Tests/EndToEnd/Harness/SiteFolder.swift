@@ -3,6 +3,7 @@
 
 import Foundation
 import Glibc
+import TestSupport
 
 struct SiteFolder: Sendable {
     let path: String

@@ -4,6 +4,7 @@
 import Foundation
 import Glibc
 import Synchronization
+import TestSupport
 
 enum ProcessEnding: Equatable, Sendable {
     case exited(Int32)

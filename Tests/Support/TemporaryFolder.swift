@@ -2,13 +2,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Glibc
-import Platform
+package import Platform
 
 /// A new folder below /tmp; removed with what is in it.
-final class TemporaryFolder: Sendable {
-    let path: String
+package final class TemporaryFolder: Sendable {
+    package let path: String
 
-    init() throws {
+    package init() throws {
         var template = Array("/tmp/mortise-test-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw SystemError.last("mkdtemp") }
         path = template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
@@ -31,14 +31,14 @@ final class TemporaryFolder: Sendable {
         rmdir(path)
     }
 
-    func read(_ name: String) throws -> String {
+    package func read(_ name: String) throws -> String {
         let file = try Files.open(path + "/" + name, .readOnly)
         return String(decoding: try Files.contents(of: file.number), as: UTF8.self)
     }
 
     /// Writes a file, with the folders above it.
     @discardableResult
-    func write(_ name: String, _ text: String) throws -> FileStatus {
+    package func write(_ name: String, _ text: String) throws -> FileStatus {
         var folder = path
         for segment in name.split(separator: "/").dropLast() {
             folder += "/" + segment
@@ -50,8 +50,10 @@ final class TemporaryFolder: Sendable {
         return try Files.status(file.number)
     }
 
-    func makeFolder(_ name: String) { mkdir(path + "/" + name, 0o755) }
-    func link(_ name: String, to target: String) { symlink(target, path + "/" + name) }
-    func makePipe(_ name: String) { mkfifo(path + "/" + name, 0o600) }
-    func move(_ name: String, to other: String) { rename(path + "/" + name, path + "/" + other) }
+    package func makeFolder(_ name: String) { mkdir(path + "/" + name, 0o755) }
+    package func link(_ name: String, to target: String) { symlink(target, path + "/" + name) }
+    package func makePipe(_ name: String) { mkfifo(path + "/" + name, 0o600) }
+    package func move(_ name: String, to other: String) {
+        rename(path + "/" + name, path + "/" + other)
+    }
 }
