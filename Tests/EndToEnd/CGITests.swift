@@ -78,7 +78,7 @@ extension EndToEndTests {
         }
 
         @Test func localRedirectsInACircleEnd() throws {
-            #expect([500, 502, 508].contains(try get("loop").status))
+            #expect(try get("loop").status == 502)
         }
 
         @Test func aRedirectElsewhereIsForTheClient() throws {
@@ -94,9 +94,13 @@ extension EndToEndTests {
             #expect(response.text == "raw")
         }
 
-        @Test(arguments: ["silent", "text", "killed", "no-interpreter"])
+        @Test(arguments: ["silent", "text", "killed"])
         func aScriptWithoutAHeadIsABadGateway(_ name: String) throws {
-            #expect([500, 502, 503].contains(try get(name).status))
+            #expect(try get(name).status == 502)
+        }
+
+        @Test func aScriptThatCannotRunIsTheServersFault() throws {
+            #expect(try get("no-interpreter").status == 500)
         }
 
         @Test func lineFeedsAloneEndTheLinesOfAScriptsHead() throws {
@@ -117,7 +121,7 @@ extension EndToEndTests {
             #expect(response.status == 200)
             let pid = try #require(Int32(response.text))
             #expect(
-                eventually(within: 10) { ProcessTree.entry(pid).map { $0.state == "Z" } ?? true })
+                eventually { ProcessTree.entry(pid).map { $0.state == "Z" } ?? true })
             expectNoSleep(of: server)
         }
 
@@ -131,7 +135,7 @@ extension EndToEndTests {
         }
 
         private func expectNoSleep(of server: ServerProcess) {
-            #expect(eventually(within: 10) { server.children(running: "sleep 600").isEmpty })
+            #expect(eventually { server.children(running: "sleep 600").isEmpty })
         }
 
         @Test func aBodyNobodyReadsHarmsNobody() throws {

@@ -42,7 +42,7 @@ extension EndToEndTests {
     struct FastCGITests {
         private func expectTheNextOneWorks() throws {
             let server = try SharedServer.current
-            let works = try eventually(within: 20) { try server.get("/evil?good").text == "good\n" }
+            let works = try eventually { try server.get("/evil?good").text == "good\n" }
             #expect(works)
         }
 
@@ -57,8 +57,7 @@ extension EndToEndTests {
         ])
         func aResponseThatBreaksTheProtocolIsABadGateway(_ what: String) throws {
             let response = try SharedServer.current.get("/evil?\(what)")
-            #expect(
-                [500, 502, 503].contains(response.status), "\(response.status) \(response.text)")
+            #expect(response.status == 502, "\(response.text)")
             try expectTheNextOneWorks()
         }
 
@@ -101,9 +100,7 @@ extension EndToEndTests {
         }
 
         @Test func localRedirectsInACircleEnd() throws {
-            #expect(
-                [500, 502, 508].contains(
-                    try SharedServer.current.get("/evil?local-redirect-loop").status))
+            #expect(try SharedServer.current.get("/evil?local-redirect-loop").status == 502)
         }
 
         @Test func standardErrorCannotForgeALogLine() throws {

@@ -271,8 +271,7 @@ extension EndToEndTests {
                 let client = try server.client()
                 try client.send("POST /cgi-bin/cat HTTP/1.1\r\nHost: localhost\r\n\(fields)")
                 client.endSending()
-                let answer = String(decoding: try client.everything(), as: UTF8.self)
-                #expect(answer.isEmpty || answer.hasPrefix("HTTP/1.1 400 "), "\(answer)")
+                #expect(try client.response().status == 400)
             }
         }
 

@@ -64,7 +64,7 @@ final class FakeExchange: ExtensionExchange, @unchecked Sendable {
     var answer: Answer { state.withLock { $0 } }
 
     func waitForCompletion() {
-        for _ in 0..<5000 where answer.completions == 0 { Thread.sleep(milliseconds: 1) }
+        for _ in 0..<60_000 where answer.completions == 0 { Thread.sleep(milliseconds: 1) }
     }
 
     var bodyIsComplete: Bool { arrived == nil }

@@ -7,7 +7,7 @@ import Synchronization
 import TestExtensions
 import Testing
 
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct PendingTests {
     /// Starts `later` on a thread of its own and returns PENDING.
     private static let starts = """

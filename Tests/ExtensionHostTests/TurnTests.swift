@@ -7,7 +7,7 @@ import Synchronization
 import TestExtensions
 import Testing
 
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct TurnTests {
     /// "w" lets a thread write to its client and is pending; "r" returns an error when "g" tells it to.
     /// The others act on the call of the last "w" or "r".

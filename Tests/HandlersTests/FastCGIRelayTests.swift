@@ -42,7 +42,7 @@ private func ask(
     return (end, response, background.value)
 }
 
-@Suite(.timeLimit(.minutes(1))) struct FastCGIRelayTests {
+@Suite(.timeLimit(.minutes(5))) struct FastCGIRelayTests {
     @Test func requestAndAnswerArriveWhole() throws {
         let client = try Client(get)
         let (end, response, asked) = try ask(client) { Says.answer("hello", $0.id) }

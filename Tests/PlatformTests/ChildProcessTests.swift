@@ -4,7 +4,7 @@
 import Platform
 import Testing
 
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct ChildProcessTests {
     @Test func exitCodeAndSignalAreTold() throws {
         let exited = try ChildProcess(.shell("exit 7"))

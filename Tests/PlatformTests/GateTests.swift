@@ -5,7 +5,7 @@ import Platform
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct GateTests {
     /// Generous: nothing waits so long unless a wake-up was lost.
     private static var soon: Instant { .now.adding(seconds: 30) }

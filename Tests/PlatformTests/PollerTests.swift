@@ -6,7 +6,7 @@ import Platform
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct PollerTests {
     private let edge: Poller.Events = [.readable, .peerClosed, .edge]
 

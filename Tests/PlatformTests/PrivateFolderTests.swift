@@ -5,7 +5,7 @@ import Platform
 import Synchronization
 import Testing
 
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .timeLimit(.minutes(5)))
 struct PrivateFolderTests {
     @Test func sweepTakesTheFoldersOfTheDeadAndNoOthers() throws {
         let parent = try PrivateFolder(prefix: "mortise-test-", in: ["/tmp"])

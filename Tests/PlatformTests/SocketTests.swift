@@ -6,7 +6,7 @@ import Platform
 import Testing
 import TestSupport
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct SocketTests {
     // MARK: The peer goes away
 

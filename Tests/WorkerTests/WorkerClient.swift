@@ -43,7 +43,9 @@ final class RunningWorker: Sendable {
     func stop() { shutdown.stop() }
 
     func waitForEnd() -> Bool {
-        for _ in 0..<5000 where !ended.load(ordering: .acquiring) { Thread.sleep(milliseconds: 1) }
+        for _ in 0..<60_000 where !ended.load(ordering: .acquiring) {
+            Thread.sleep(milliseconds: 1)
+        }
         return ended.load(ordering: .acquiring)
     }
 }

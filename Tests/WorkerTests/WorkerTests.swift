@@ -5,7 +5,7 @@ import Exchange
 import Platform
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct WorkerTests {
     /// Answers with the variables it is asked for in the query, or what the first letter of it says.
     private static let source = """

@@ -10,7 +10,7 @@ final class RawClient {
     let descriptor: Int32
     private let reader: ResponseReader
 
-    convenience init(port: UInt16, patience: Int = 20) throws {
+    convenience init(port: UInt16, patience: Int = 60) throws {
         self.init(family: AF_INET)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -21,7 +21,7 @@ final class RawClient {
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, 4)
     }
 
-    convenience init(path: String, patience: Int = 20) throws {
+    convenience init(path: String, patience: Int = 60) throws {
         self.init(family: AF_UNIX)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
@@ -31,7 +31,7 @@ final class RawClient {
         try connect(&address, patience: patience)
     }
 
-    convenience init(ipv6Port port: UInt16, patience: Int = 20) throws {
+    convenience init(ipv6Port port: UInt16, patience: Int = 60) throws {
         self.init(family: AF_INET6)
         var address = sockaddr_in6()
         address.sin6_family = sa_family_t(AF_INET6)
@@ -139,6 +139,9 @@ final class RawClient {
 
     /// Reads one response head, interim ones too.
     func responseHead() throws -> HTTPResponse { try reader.responseHead() }
+
+    /// Waits until that text has come, which stays to be read.
+    func wait(for text: String) throws -> Bool { try reader.wait(for: text) }
 
     /// All bytes until the server closes; a reset throws.
     func rest() throws -> [UInt8] { try reader.rest() }

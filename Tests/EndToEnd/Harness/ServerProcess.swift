@@ -65,7 +65,7 @@ final class ServerProcess: Sendable {
     }
 
     private func waitUntilItAnswers() throws {
-        let answers = eventually(within: 30) {
+        let answers = eventually {
             if process.poll() != nil { return true }
             guard let client = try? RawClient(port: port), (try? client.exchange("GET", "/")) != nil
             else {
@@ -78,7 +78,7 @@ final class ServerProcess: Sendable {
         }
         guard answers else {
             process.signal(SIGKILL)
-            _ = process.wait(seconds: 5)
+            _ = process.wait(seconds: 60)
             throw StartFailure(reason: "it does not answer", errors: errors)
         }
     }
@@ -121,10 +121,10 @@ final class ServerProcess: Sendable {
     // MARK: ending
 
     /// SIGHUP, and waits until another host has taken over and the one before has left.
-    func reload(within seconds: Double = 20) throws {
+    func reload() throws {
         let before = host
         process.signal(SIGHUP)
-        let changed = eventually(within: seconds) {
+        let changed = eventually {
             let hosts = self.hosts
             return hosts.contains { $0 != before } && !hosts.contains { $0 == before }
         }
@@ -135,7 +135,7 @@ final class ServerProcess: Sendable {
     func stop() {
         let children = self.children.map(\.identity)
         process.signal(SIGTERM)
-        let ending = process.wait(seconds: 40)
+        let ending = process.wait(seconds: 60)
         if ending == nil { process.signal(SIGKILL) }
         #expect(ending == .exited(0), "\(errors.suffix(2000))")
         expectGone(children)
@@ -145,7 +145,7 @@ final class ServerProcess: Sendable {
     }
 
     func expectGone(_ processes: [ProcessIdentity]) {
-        eventually(within: 10) { !processes.contains { $0.isAlive } }
+        eventually { !processes.contains { $0.isAlive } }
         let left = processes.filter(\.isAlive).compactMap { ProcessTree.entry($0.pid)?.command }
         #expect(left.isEmpty, "processes outlived their supervisor")
         for process in processes where process.isAlive { process.kill(SIGKILL) }

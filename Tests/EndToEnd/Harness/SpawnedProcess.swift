@@ -70,9 +70,10 @@ final class SpawnedProcess: Sendable {
     }
 }
 
-/// Looks every few milliseconds whether the condition holds; false when it did not within `seconds`.
+/// Looks every few milliseconds whether the condition holds; false when it did not within `seconds`, which
+/// are far more than it takes on a busy machine.
 @discardableResult
-func eventually(within seconds: Double = 10, _ condition: () throws -> Bool) rethrows -> Bool {
+func eventually(within seconds: Double = 60, _ condition: () throws -> Bool) rethrows -> Bool {
     let end = ContinuousClock.now + .seconds(seconds)
     while true {
         if try condition() { return true }
