@@ -69,13 +69,11 @@ struct HTTP1Life {
 
     /// Bytes that are read away at most before a close.
     static let mostLingered = 1 << 20
-    private static let grace = 5.0
 
     private(set) var phase = Phase.free
     /// When the clock is to run the connection.
     private(set) var due = Instant.never
-    private var bodyBytes: Int64 = 0
-    private var bodySince = Instant(nanoseconds: 0)
+    private var pace = ReceivePace(now: Instant(nanoseconds: 0))
     private var lingered = 0
     private(set) var requests = 0
     /// What is being sent answers something that was no request: anything may follow it.
@@ -112,30 +110,15 @@ struct HTTP1Life {
 
     mutating func bodyBegan(_ limits: Limits, now: Instant) {
         phase = .body
-        bodySince = now
-        bodyBytes = 0
-        due = bodyDue(limits, now)
+        pace = ReceivePace(now: now)
+        due = pace.due(limits, now: now)
     }
 
     /// Bytes of the body have come. False: they come too slowly, or the whole has taken too long.
     mutating func bodyCame(_ count: Int, _ limits: Limits, now: Instant) -> Bool {
-        bodyBytes &+= Int64(count)
-        due = bodyDue(limits, now)
-        let passed = now.seconds(since: bodySince)
-        if passed >= limits.receive { return false }
-        guard passed > Self.grace, limits.leastRate > 0 else { return true }
-        return Double(bodyBytes) >= limits.leastRate * (passed - Self.grace)
-    }
-
-    /// The next part of the body, the end of all of it, and the moment from which on it is too slow.
-    private func bodyDue(_ limits: Limits, _ now: Instant) -> Instant {
-        var next = min(
-            now.adding(seconds: limits.body), bodySince.adding(seconds: limits.receive))
-        if limits.leastRate > 0 {
-            let allowed = Double(bodyBytes) / limits.leastRate + Self.grace
-            next = min(next, bodySince.adding(seconds: allowed + 1))
-        }
-        return next
+        let isFast = pace.came(count, limits, now: now)
+        due = pace.due(limits, now: now)
+        return isFast
     }
 
     mutating func bodyCompleted() { phase = .handling }
