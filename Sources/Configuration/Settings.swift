@@ -180,6 +180,8 @@ package struct Settings: Sendable, Equatable {
         }
         package var pattern: Pattern
         package var target: Target
+        /// `request-body: preload`: the extension is called before the whole body is there.
+        package var preloadsBody = false
         /// Line in the file, for messages.
         package var line: Int
         package init(pattern: Pattern, target: Target, line: Int) {

@@ -12,7 +12,7 @@ extension SettingsReader {
         for element in value.list("a list such as [{ path: /hello, extension: hello }]") {
             guard let section = Section(element, expected: "a mapping with a path and a target")
             else { continue }
-            section.allow(["path"] + Self.targets)
+            section.allow(["path"] + Self.targets + ["request-body"])
             let line = element.place.line
             let path = section.required("path", in: "a handler")
             let pattern = path.flatMap { readPattern($0) }
@@ -26,7 +26,11 @@ extension SettingsReader {
                 refuseWithoutRoot(path, pattern, target, root)
             }
             guard let pattern, let target else { continue }
-            mappings.append(Settings.Mapping(pattern: pattern, target: target, line: line))
+            var mapping = Settings.Mapping(pattern: pattern, target: target, line: line)
+            if let value = section["request-body"] {
+                mapping.preloadsBody = readRequestBody(value, target)
+            }
+            mappings.append(mapping)
         }
         return mappings
     }
@@ -82,6 +86,29 @@ extension SettingsReader {
         case "files": return isTrue(entry.value) ? .files : nil
         default: return readRedirect(entry.value)
         }
+    }
+
+    /// Whether it says preload. Only an extension in the server can wait for its client.
+    private func readRequestBody(_ value: Value, _ target: Settings.Mapping.Target) -> Bool {
+        let words = ["buffered", "preload"]
+        guard let word = value.text(Spelling.oneOf(words)) else { return false }
+        guard words.contains(word) else {
+            value.refuse(
+                expected: Spelling.oneOf(words),
+                suggestion: Spelling.nearest(to: word, among: words))
+            return false
+        }
+        guard word == "preload" else { return false }
+        let found: String
+        switch target {
+        case .extension(let place) where settings.extensions[place].threadSafe != false: return true
+        case .extension: found = "'preload' for an extension with thread-safe: false"
+        default: found = "'preload' for a handler that is no extension"
+        }
+        value.refuse(
+            found: found,
+            expected: "buffered: only an extension in the server reads a body still on its way")
+        return false
     }
 
     private func readReference(

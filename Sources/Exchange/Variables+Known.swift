@@ -17,7 +17,9 @@ extension Variables {
             guard metaVariables.append(.documentRoot, to: &bytes) else { return .unavailable }
             bytes.append("/")
         case .cacheURL: appendURL(request, metaVariables, to: &bytes)
-        case .contentLength: bytes.append(decimal: UInt64(clamping: bodyLength))
+        case .contentLength:
+            guard bodyLength >= 0 else { return .unavailable }
+            bytes.append(decimal: UInt64(bodyLength))
         case .contentType:
             if let type = request.value(of: "Content-Type") {
                 request.append(type, to: &bytes)

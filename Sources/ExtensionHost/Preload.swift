@@ -5,9 +5,9 @@ import CISAPI
 
 /// Memory for the preloaded body of one call after the other, a few in turn, so that an extension that
 /// kept lpbData past the end reads a later body only when it is much too late.
-struct Preload {
+package struct Preload {
     /// The most of a body that lpbData holds: the default of UploadReadAheadSize.
-    static let largest = 48 * 1024
+    package static let largest = 48 * 1024
 
     private var memory: InlineArray<4, ReusedMemory> = .init(repeating: ReusedMemory())
     private var next = 0

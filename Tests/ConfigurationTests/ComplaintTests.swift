@@ -259,7 +259,7 @@ struct ComplaintTests {
         ),
         (
             "{ path: /a, extension: helo }",
-            "3:54: found the undefined extension 'helo', expected hello; did you mean 'hello'?"
+            "3:54: found the undefined extension 'helo', expected one of hello, apart; did you mean 'hello'?"
         ),
         ("{ path: /a, pool: hello }", "3:49: found the undefined pool 'hello', expected php"),
         ("{ path: /a, pool: xyz }", "3:49: found the undefined pool 'xyz', expected php"),
@@ -285,13 +285,27 @@ struct ComplaintTests {
                 + "expected a location such as /new or https://example.test/, without blanks"
         ),
         (
+            "{ path: /a, extension: hello, request-body: preloaded }",
+            "3:75: found 'preloaded', expected one of buffered, preload; did you mean 'preload'?"
+        ),
+        (
+            "{ path: /a, cgi: true, request-body: preload }",
+            "3:68: found 'preload' for a handler that is no extension, expected buffered: "
+                + "only an extension in the server reads a body still on its way"
+        ),
+        (
+            "{ path: /a, extension: apart, request-body: preload }",
+            "3:75: found 'preload' for an extension with thread-safe: false, expected buffered: "
+                + "only an extension in the server reads a body still on its way"
+        ),
+        (
             "{ path: /a, files: true }, { path: /a/*, files: true }",
             "3:66: found '/a/*', which line 3 handles already, expected each path once in a site"
         ),
     ])
     func aMistakeInAHandlerIsExplained(text: String, message: String) {
         let text = """
-            extensions: { hello: { library: hello } }
+            extensions: { hello: { library: hello }, apart: { library: x, thread-safe: false } }
             pools: { php: { command: php-cgi } }
             sites: [{ root: /, handlers: [\(text)] }]
             """

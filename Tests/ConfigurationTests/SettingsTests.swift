@@ -204,6 +204,19 @@ struct SettingsTests {
         #expect(settings.sites[1].handlers[0].pattern == .prefix("/"))
     }
 
+    @Test func aBodyIsReceivedBeforeItsHandlerUnlessTheMappingSaysPreload() throws {
+        let settings = try read(
+            """
+            extensions: { a: { library: a } }
+            sites:
+              - handlers:
+                  - { path: /a, extension: a }
+                  - { path: /b, extension: a, request-body: buffered }
+                  - { path: /c, extension: a, request-body: preload }
+            """)
+        #expect(settings.sites[0].handlers.map(\.preloadsBody) == [false, false, true])
+    }
+
     @Test func aliasesAndMergedMappingsShareWhatIsWrittenOnce() throws {
         let settings = try read(
             """

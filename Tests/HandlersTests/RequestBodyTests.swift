@@ -15,9 +15,8 @@ import Testing
     private func receive(
         _ bytes: [UInt8], announced: Int? = nil, by size: Int = .max, _ limits: RequestBody.Limits
     ) throws -> RequestBody.Receipt {
-        let head = announced.map { "Content-Length: \($0)" } ?? "Transfer-Encoding: chunked"
         exchange.body.begin(
-            try Wire("POST / HTTP/1.1\r\nHost: x\r\n\(head)\r\n\r\n").exchange.request)
+            announced.map { .length(left: Int64($0)) } ?? .lastChunk(ChunkedDecoder()))
         var receipt = RequestBody.Receipt.incomplete
         for start in stride(from: 0, to: max(1, bytes.count), by: min(size, max(1, bytes.count))) {
             var taken = 0

@@ -20,7 +20,7 @@ import Testing
 
         init(
             memory: Int = 100, file: Int64 = 200, memoryBudget: Int64 = 1 << 20,
-            fileBudget: Int64 = 1 << 20, writers: WaitingWriters = WaitingWriters(threads: 8)
+            fileBudget: Int64 = 1 << 20, writers: WaitingThreads = WaitingThreads(threads: 8)
         ) {
             self.memory = ByteBudget(limit: memoryBudget)
             files = ByteBudget(limit: fileBudget)
@@ -141,7 +141,7 @@ import Testing
     }
 
     @Test func oneWriterMoreThanMayWaitHasItsResponseCut() {
-        let writers = WaitingWriters(threads: 2)
+        let writers = WaitingThreads(threads: 2)
         #expect(writers.enter())
         let sender = Sender(writers: writers)
         #expect(!sender.keep(numbered(0..<350)))

@@ -84,7 +84,8 @@ package final class ResponseReader {
         }
     }
 
-    private func readBody(into response: inout HTTPResponse, headOnly: Bool) throws {
+    /// Reads the body of a response whose head was read.
+    package func readBody(into response: inout HTTPResponse, headOnly: Bool = false) throws {
         let codings = response.values("Transfer-Encoding")
         let lengths = response.values("Content-Length")
         response.isChunked = codings == ["chunked"]

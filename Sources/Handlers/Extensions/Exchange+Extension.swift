@@ -6,9 +6,15 @@ import ExtensionHost
 import Platform
 
 extension Exchange: ExtensionExchange {
-    package var bodyLength: Int64 { body.length }
+    package var bodyLength: Int64 { body.wholeLength }
+
+    package var bodyIsComplete: Bool { body.isComplete }
 
     package func readBody(into room: UnsafeMutableRawBufferPointer) -> Int { body.read(into: room) }
+
+    package func readBodyNow(into room: UnsafeMutableRawBufferPointer) -> Int {
+        body.readKept(into: room)
+    }
 
     package var isConnected: Bool { response.isConnected }
 

@@ -114,6 +114,8 @@ package final class Exchange {
         precondition(!headSent, "the head of a response is sent once")
         headSent = true
         status = head.status
+        // What is left of the body may come or not: no request can be found behind it (RFC 9112 §9.3).
+        if !body.isComplete { request.refuseKeepAlive() }
         framing = ResponseFraming(
             head, isHead: request.method == .head, isHTTP10: request.minorVersion == 0)
         return response.sendHead(head, framing.form)
@@ -183,6 +185,8 @@ package final class Exchange {
 
     /// Gives up, and tells the client when to come again, in seconds.
     package func fail(status: Int, reason: String, retryAfter: Int?) {
+        // A handler that could not read its body has not failed: its client has, and that is no line.
+        if let failure = body.failure, response.isConnected { return refuse(status: failure) }
         guard let mapping = route.mapping else {
             return failWithLine(status: status, reason: reason, retryAfter: retryAfter)
         }

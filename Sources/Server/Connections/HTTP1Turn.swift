@@ -124,11 +124,18 @@ enum HTTP1Turn {
             dropBody(connection, set, thread)
             return nil
         }
-        set.exchange.body.begin(request)
         if request.isChunked || (request.contentLength ?? 0) > Int64(InputBuffer.initialSize) {
             set.input.growForBody()
         }
-        if request.expectsContinue && set.input.isEmpty { set.response.sendContinue() }
+        let preloads = mapping?._withUnsafeGuaranteedRef { $0.preloadsBody } == true
+        set.exchange.body.begin(
+            .init(request),
+            from: preloads ? HTTP1BodySource(connection, set, thread.shard.host) : nil)
+        if HTTP1BodySource.owesContinue(set) {
+            // An extension that may refuse early is asked first.
+            if preloads { return nil }
+            set.response.sendContinue()
+        }
         connection.life.bodyBegan(thread.shard.host.connectionLimits, now: set.exchange.started)
         return nil
     }
@@ -151,7 +158,7 @@ enum HTTP1Turn {
     ) -> Connection.Rest? {
         while true {
             switch takeBody(connection, set, thread) {
-            case .complete:
+            case .complete, .preloaded:
                 connection.life.bodyCompleted()
                 return nil
             case .refused(let status):
@@ -255,6 +262,34 @@ enum HTTP1Turn {
             return nil
         }
         guard thread.startsHandlers else { return .needsThread }
+        if set.exchange.body.isArriving {
+            return handleArriving(connection, set, thread, mapping)
+        }
+        return call(connection, set, thread, mapping)
+    }
+
+    /// A handler that may wait for its client holds its thread meanwhile. Never more than half of them do:
+    /// beyond, the whole body is received first.
+    private static func handleArriving(
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread,
+        _ mapping: Unmanaged<RoutedMapping>
+    ) -> Connection.Rest? {
+        guard thread.shard.arrivingCalls.enter() else {
+            if HTTP1BodySource.owesContinue(set) { set.response.sendContinue() }
+            set.exchange.body.receiveWhole()
+            connection.life.bodyBegan(thread.shard.host.connectionLimits, now: .now)
+            return nil
+        }
+        defer { thread.shard.arrivingCalls.leave() }
+        // The handler receives what this thread will not know of.
+        connection.isDrained = false
+        return call(connection, set, thread, mapping)
+    }
+
+    private static func call(
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread,
+        _ mapping: Unmanaged<RoutedMapping>
+    ) -> Connection.Rest? {
         connection.life.handlerBegan()
         set.exchange.state = .running
         thread.handling.store(.passUnretained(connection.output), ordering: .releasing)

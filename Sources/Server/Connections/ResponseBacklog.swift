@@ -41,14 +41,14 @@ final class ResponseBacklog: Sendable {
     private static let chargeStep = 64 * 1024
 
     private let limits: Limits
-    private let writers: WaitingWriters
+    private let writers: WaitingThreads
     private let complaints: Complaints
     private let state = Mutex(State())
     /// [any] Set by the runner with the lock of `state`, cleared by the sender.
     private let hasPieces = Atomic<Bool>(false)
     private let gate = Gate()
 
-    init(_ limits: Limits, writers: WaitingWriters, complaints: Complaints) {
+    init(_ limits: Limits, writers: WaitingThreads, complaints: Complaints) {
         self.limits = limits
         self.writers = writers
         self.complaints = complaints

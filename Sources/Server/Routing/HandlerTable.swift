@@ -134,7 +134,8 @@ struct HandlerTable: Sendable {
                 served: ServedMapping(
                     name: "extension \(entry.name)", poolName: program.poolName,
                     settings: program.settings),
-                waitsForOthers: program.poolName != nil)
+                waitsForOthers: program.poolName != nil,
+                preloadsBody: preloads(mapping, entry.name, program))
         case .pool(let index):
             let name = settings.pools[index].name
             return RoutedMapping(
@@ -152,5 +153,17 @@ struct HandlerTable: Sendable {
                 mapping.pattern, RedirectHandler(status: status, location: location),
                 kind: .program(scriptFilename: []), served: ServedMapping(name: "redirect"))
         }
+    }
+
+    private static func preloads(
+        _ mapping: Settings.Mapping, _ name: String, _ program: Program
+    ) -> Bool {
+        guard mapping.preloadsBody, program.poolName != nil else { return mapping.preloadsBody }
+        ErrorLog.shared.log(
+            .warning,
+            "request-body: preload in line \(mapping.line) has no effect: \(name) runs in worker"
+                + " processes, which get the whole body; if it is thread-safe, say thread-safe: true",
+            handler: "extension \(name)")
+        return false
     }
 }

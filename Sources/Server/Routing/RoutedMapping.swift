@@ -22,10 +22,12 @@ final class RoutedMapping: Sendable {
     let served: ServedMapping
     /// The handler waits for another process: a thread that runs it is soon blocked.
     let waitsForOthers: Bool
+    /// The handler is called before the whole body of a request is there.
+    let preloadsBody: Bool
 
     init(
         _ pattern: Settings.Mapping.Pattern, _ handler: any Handler, kind: Kind,
-        served: ServedMapping, waitsForOthers: Bool = false
+        served: ServedMapping, waitsForOthers: Bool = false, preloadsBody: Bool = false
     ) {
         switch pattern {
         case .prefix(let text):
@@ -39,6 +41,7 @@ final class RoutedMapping: Sendable {
         self.kind = kind
         self.served = served
         self.waitsForOthers = waitsForOthers
+        self.preloadsBody = preloadsBody
     }
 
     /// Whether this mapping, whose pattern fits the path, answers; fills the route's script name, path info

@@ -14,7 +14,10 @@ final class Shard: Sendable {
     let queue = RunQueue()
     let spares: WorkingSetCache
     let connections: ConnectionTable
-    let waitingWriters: WaitingWriters
+    /// Writers that wait for clients who read slowly.
+    let waitingWriters: WaitingThreads
+    /// Threads in calls of handlers whose bodies are still arriving.
+    let arrivingCalls: WaitingThreads
     private let threads = Mutex<[ShardThread]>([])
     private let threadCount: Threads
     /// Wakes a thread that sleeps for something in the queue.
@@ -51,7 +54,8 @@ final class Shard: Sendable {
     init(host: Host, capacity: Int, threads: Threads) throws(SystemError) {
         self.host = host
         threadCount = threads
-        waitingWriters = WaitingWriters(threads: threads.max)
+        waitingWriters = WaitingThreads(threads: threads.max)
+        arrivingCalls = WaitingThreads(threads: threads.max)
         poller = try Poller()
         wakeUp = try EventCounter()
         probe = try EventCounter()

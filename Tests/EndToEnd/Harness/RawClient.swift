@@ -95,12 +95,17 @@ final class RawClient {
     /// Half-closes: the server sees the end of what this client sends.
     func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
-    /// Closes so that the server gets a reset.
+    /// Ends both directions; the server gets a reset when this client is gone.
     func reset() {
+        resetOnClose()
+        shutdown(descriptor, Int32(SHUT_RDWR))
+    }
+
+    /// The server gets a reset, and no end of the stream before it, when this client is gone.
+    func resetOnClose() {
         var linger = Glibc.linger(l_onoff: 1, l_linger: 0)
         setsockopt(
             descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
-        shutdown(descriptor, Int32(SHUT_RDWR))
     }
 
     var localPort: UInt16 {
@@ -142,6 +147,13 @@ final class RawClient {
 
     /// Waits until that text has come, which stays to be read.
     func wait(for text: String) throws -> Bool { try reader.wait(for: text) }
+
+    /// The rest of a response whose head was read.
+    func body(of head: HTTPResponse) throws -> HTTPResponse {
+        var response = head
+        try reader.readBody(into: &response)
+        return response
+    }
 
     /// All bytes until the server closes; a reset throws.
     func rest() throws -> [UInt8] { try reader.rest() }

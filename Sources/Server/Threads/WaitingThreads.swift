@@ -3,8 +3,8 @@
 
 import Synchronization
 
-/// Counts the writers of a shard that wait for their clients: never more than half of its threads.
-final class WaitingWriters: Sendable {
+/// Counts the threads of a shard that wait for clients, or may have to: never more than half of all.
+final class WaitingThreads: Sendable {
     private let most: Int
     private let count = Atomic<Int>(0)
 
