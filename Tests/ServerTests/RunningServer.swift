@@ -23,6 +23,9 @@ import TestExtensions
 ///     /x?hold         "first" and HSE_STATUS_PENDING, and "second" after /x?release
 ///     /x?own=N        N bytes in one write of a thread of the extension's own
 ///     /x?block        nothing for a second, holding its thread, then "blocked"
+///     /x?count        how long the request's body is, read to its end
+///     /x?lengthy      the same, read by another thread after HttpExtensionProc has returned
+///     /preload        all of /x, called before the whole body is there
 ///     /moved          a redirect
 enum Answering {
     static let library: LoadedExtension = {
@@ -67,6 +70,22 @@ enum Answering {
             done(ecb);
             return NULL;
         }
+        static void count(EXTENSION_CONTROL_BLOCK *ecb) {
+            static __thread char bytes[3000];
+            char text[32] = "never";
+            DWORD all = ecb->cbAvailable, size = sizeof bytes;
+            while (ecb->ReadClient(ecb->ConnID, bytes, &size)) {
+                if (size == 0) {
+                    snprintf(text, sizeof text, "%u", all);
+                    break;
+                }
+                all += size;
+                size = sizeof bytes;
+            }
+            head(ecb, "200 OK", "Content-Type: text/plain\\r\\n\\r\\n");
+            say(ecb, text);
+        }
+        static void *lengthy(void *ecb) { count(ecb); done(ecb); return NULL; }
         static void *soon(void *ecb) { answer(ecb); done(ecb); return NULL; }
         static void *later(void *ecb) { usleep(2000); return soon(ecb); }
         DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *ecb) {
@@ -89,6 +108,15 @@ enum Answering {
             }
             if (!strncmp(query, "own=", 4)) {
                 if (pthread_create(&thread, NULL, own, ecb)) return HSE_STATUS_ERROR;
+                pthread_detach(thread);
+                return HSE_STATUS_PENDING;
+            }
+            if (!strncmp(query, "count", 5)) {
+                count(ecb);
+                return HSE_STATUS_SUCCESS;
+            }
+            if (!strncmp(query, "lengthy", 7)) {
+                if (pthread_create(&thread, NULL, lengthy, ecb)) return HSE_STATUS_ERROR;
                 pthread_detach(thread);
                 return HSE_STATUS_PENDING;
             }
@@ -166,6 +194,10 @@ struct RunningServer {
             RoutedMapping(
                 .prefix("/x"), ExtensionHandler(library: Answering.library, settings: []),
                 kind: .program(scriptFilename: []), served: ServedMapping(name: "extension test")),
+            RoutedMapping(
+                .prefix("/preload"), ExtensionHandler(library: Answering.library, settings: []),
+                kind: .program(scriptFilename: []), served: ServedMapping(name: "extension test"),
+                preloadsBody: true),
             RoutedMapping(
                 .prefix("/moved"), RedirectHandler(status: 302, location: "/there"),
                 kind: .program(scriptFilename: []), served: ServedMapping(name: "redirect")),
