@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -50,8 +51,8 @@ struct child {
     const struct cplatform_start *start;
     uint64_t treated;
     pid_t parent;
-    // Written by the child, read by the parent: they share memory until exec.
-    volatile int error;
+    // Written by the child, read by the parent: they share it until exec.
+    volatile int *error;
 };
 
 // The signals this process does not treat by default, bit n for signal n + 1; asked for once, because
@@ -113,7 +114,7 @@ static int run_child(void *argument) {
     if (start->ends_with_parent) {
         if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) goto failed;
         // The parent may have died before the line above.
-        if (getppid() != child->parent) _exit(127);
+        if (getppid() != child->parent) return 127;
     }
     if (start->is_batch) {
         // A wish: a system that does not grant it runs the child all the same.
@@ -128,21 +129,23 @@ static int run_child(void *argument) {
     sigprocmask(SIG_SETMASK, &none, NULL);
     execve(start->program, start->arguments, start->environment);
 failed:
-    child->error = errno;
-    _exit(127);
+    *child->error = errno;
+    // Returning ends the child (man 2 clone), without what sanitizers add to _exit for the end of a program.
+    return 127;
 }
 
-int cplatform_spawn(const struct cplatform_start *start, pid_t *pid, int *handle) {
+// `sharing` is CLONE_VM or 0; the child writes to `shared` what failed.
+static int spawn(const struct cplatform_start *start, pid_t *pid, int *handle, int sharing, volatile int *shared) {
     // The parent stands still while the child runs on this part of its stack.
     char stack[stackSize] __attribute__((aligned(16)));
     struct child child = {
-        .start = start, .parent = getpid(), .treated = treated_signals(), .error = 0};
+        .start = start, .parent = getpid(), .treated = treated_signals(), .error = shared};
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int number = clone(run_child, stack + stackSize, CLONE_VM | CLONE_VFORK | SIGCHLD | (handle == NULL ? 0 : CLONE_PIDFD),
-                       &child, handle);
-    int error = number < 0 ? errno : child.error;
+    int flags = sharing | CLONE_VFORK | SIGCHLD | (handle == NULL ? 0 : CLONE_PIDFD);
+    int number = clone(run_child, stack + stackSize, flags, &child, handle);
+    int error = number < 0 ? errno : *shared;
     if (number > 0 && error != 0) {
         siginfo_t info;
         while (waitid(P_PID, (id_t)number, &info, WEXITED) < 0 && errno == EINTR) {
@@ -152,4 +155,19 @@ int cplatform_spawn(const struct cplatform_start *start, pid_t *pid, int *handle
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     *pid = number;
     return error;
+}
+
+int cplatform_spawn(const struct cplatform_start *start, pid_t *pid, int *handle) {
+#if __has_feature(thread_sanitizer)
+    // ThreadSanitizer takes every clone for a fork and prepares the child as one, which would ruin a parent
+    // that shares its memory: here the child has a copy, and only the error is shared.
+    int *error = mmap(NULL, sizeof *error, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (error == MAP_FAILED) return errno;
+    int result = spawn(start, pid, handle, 0, error);
+    munmap(error, sizeof *error);
+    return result;
+#else
+    volatile int error = 0;
+    return spawn(start, pid, handle, CLONE_VM, &error);
+#endif
 }

@@ -15,12 +15,13 @@
 #include <httpext.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static volatile int stale_result = -1;
+static atomic_int stale_result = -1;
 
 BOOL WINAPI GetExtensionVersion(HSE_VERSION_INFO *version) {
     version->dwExtensionVersion = HSE_VERSION;

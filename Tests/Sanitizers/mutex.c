@@ -3,9 +3,9 @@
 //
 // A Mutex that nobody else holds is taken and given back by atomics that the compiler puts into the
 // program, where ThreadSanitizer sees them. One that somebody holds is waited for inside the library, where
-// it sees nothing and takes what follows for a race. These functions stand before the library's own
-// (LD_PRELOAD), pass the call on, and say what it means. Without them every Mutex that is ever contended
-// is a false alarm.
+// it sees nothing and takes what follows for a race. These functions are linked into the program and so stand
+// before the library's own, pass the call on, and say what it means. Without them every Mutex that is ever
+// contended is a false alarm.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -20,7 +20,7 @@
 #define UNLOCK "$s15Synchronization12_MutexHandleV11_unlockSlowyyF"
 #define TRY_LOCK "$s15Synchronization12_MutexHandleV12_tryLockSlowSbyF"
 
-// Absent in the other programs that the tests start.
+// Those of the program, when this is part of a library.
 void __tsan_acquire(void *address) __attribute__((weak));
 void __tsan_release(void *address) __attribute__((weak));
 

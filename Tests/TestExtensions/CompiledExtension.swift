@@ -43,6 +43,10 @@ package final class CompiledExtension {
         return tests.joined(separator: "/") + "/../Sources/CISAPI/include"
     }()
 
+    /// The words of `CC`: a program built with a sanitizer wants its extensions built so.
+    private static let compiler = (Environment.value(of: "CC") ?? "cc").split(separator: " ")
+        .map(String.init)
+
     package let folder: PrivateFolder
     package let path: String
 
@@ -52,10 +56,11 @@ package final class CompiledExtension {
         path = folder.path + "/extension.so"
         let input = folder.path + "/extension.c"
         try Self.write(Array((preamble + source).utf8), to: input)
-        try Self.run([
-            "cc", "-shared", "-fPIC", "-pthread", "-Wall", "-Werror", "-Wno-unused-function",
-            "-I\(Self.headers)", input, "-o", path,
-        ])
+        try Self.run(
+            Self.compiler + [
+                "-shared", "-fPIC", "-pthread", "-Wall", "-Werror", "-Wno-unused-function",
+                "-I\(Self.headers)", input, "-o", path,
+            ])
     }
 
     deinit { folder.remove() }

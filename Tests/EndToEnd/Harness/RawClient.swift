@@ -5,7 +5,8 @@ import Foundation
 import Glibc
 import TestSupport
 
-/// One blocking connection. Every wait ends after `patience` seconds with `ClientError.timedOut`.
+/// One blocking connection. Every wait ends after `patience` seconds, times the patience asked for, with
+/// `ClientError.timedOut`.
 final class RawClient {
     let descriptor: Int32
     private let reader: ResponseReader
@@ -51,7 +52,7 @@ final class RawClient {
 
     private func connect<Address>(_ address: inout Address, patience: Int) throws {
         let size = socklen_t(MemoryLayout<Address>.size)
-        var limit = timeval(tv_sec: patience, tv_usec: 0)
+        var limit = timeval(tv_sec: Int(Double(patience) * patienceFactor), tv_usec: 0)
         setsockopt(
             descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(

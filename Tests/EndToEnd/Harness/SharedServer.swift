@@ -22,7 +22,7 @@ struct SharedServer: SuiteTrait, TestScoping {
         defer { site.remove() }
         try prepare(site)
         let server = try ServerProcess(configuration, in: site)
-        defer { if server.process.poll() == nil { server.stop() } }
+        defer { server.stop() }
         try await Self.$running.withValue(server) { try await function() }
     }
 }

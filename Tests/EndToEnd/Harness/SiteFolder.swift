@@ -69,9 +69,12 @@ enum Package {
             let include = "\(folder)/Sources/CISAPI/include"
             // Another run of the tests may load what lies there: it is replaced as a whole.
             let made = "\(library).\(getpid())"
+            // A program built with a sanitizer wants its extensions built so.
+            let words = (ProcessInfo.processInfo.environment["CC"] ?? "cc").split(separator: " ")
+                .map(String.init)
             let compiler = SpawnedProcessRun(
                 "/usr/bin/env",
-                ["cc", "-shared", "-fPIC", "-pthread", "-I", include, "-o", made, source])
+                words + ["-shared", "-fPIC", "-pthread", "-I", include, "-o", made, source])
             guard compiler.run() == .exited(0), rename(made, library) == 0 else {
                 throw Missing(what: "\(name).c: \(compiler.errors)")
             }

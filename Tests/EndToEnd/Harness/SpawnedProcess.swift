@@ -70,11 +70,15 @@ final class SpawnedProcess: Sendable {
     }
 }
 
+/// How many times longer than elsewhere things may take: `MORTISE_TEST_PATIENCE`, of Tests/sanitize.
+let patienceFactor =
+    ProcessInfo.processInfo.environment["MORTISE_TEST_PATIENCE"].flatMap(Double.init) ?? 1
+
 /// Looks every few milliseconds whether the condition holds; false when it did not within `seconds`, which
-/// are far more than it takes on a busy machine.
+/// are far more than it takes on a busy machine, times the patience asked for.
 @discardableResult
 func eventually(within seconds: Double = 60, _ condition: () throws -> Bool) rethrows -> Bool {
-    let end = ContinuousClock.now + .seconds(seconds)
+    let end = ContinuousClock.now + .seconds(seconds * patienceFactor)
     while true {
         if try condition() { return true }
         if ContinuousClock.now >= end { return false }
