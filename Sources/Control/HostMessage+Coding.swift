@@ -5,12 +5,13 @@ extension HostMessage {
     private enum Kind: UInt8 {
         case ready = 1
         case failed, wantWorker, releaseWorker, startScript, endScript, handOver, adopted, drained
+        case accessLog
     }
 
     package func encoded() -> [UInt8] {
         var writer = MessageWriter(kind: kind.rawValue)
         switch self {
-        case .ready, .drained: break
+        case .ready, .drained, .accessLog: break
         case .failed(let reason): writer.append(reason)
         case .wantWorker(let pool): writer.append(UInt32(clamping: pool))
         case .releaseWorker(let id, let reason):
@@ -48,6 +49,7 @@ extension HostMessage {
         case .handOver: self = .handOver(id: try reader.number())
         case .adopted: self = .adopted(id: try reader.number(), accepted: try reader.bool())
         case .drained: self = .drained
+        case .accessLog: self = .accessLog
         }
         try reader.finish()
     }
@@ -63,7 +65,7 @@ extension HostMessage {
     package var descriptorCount: Int {
         switch self {
         case .startScript: 3
-        case .handOver: 1
+        case .handOver, .accessLog: 1
         case .ready, .failed, .wantWorker, .releaseWorker, .endScript, .adopted, .drained: 0
         }
     }
@@ -79,6 +81,7 @@ extension HostMessage {
         case .handOver: .handOver
         case .adopted: .adopted
         case .drained: .drained
+        case .accessLog: .accessLog
         }
     }
 }

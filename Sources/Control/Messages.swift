@@ -31,6 +31,9 @@ package enum HostMessage: Sendable, Equatable {
     /// reads the connection's first byte, so that a host that dies before that has lost nothing of it.
     /// Otherwise it has closed its copy unread: it is full, or had no descriptor left.
     case adopted(id: UInt64, accepted: Bool)
+    /// What the host writes to its access log from now on goes there. Descriptor: the log's open file. When the
+    /// host has died, the supervisor writes there what the host had not written (`GatheredLines`).
+    case accessLog
     /// Every hand-over has been answered, no connection is left and no request is in flight: the host ends
     /// by itself right after this.
     case drained
@@ -87,9 +90,9 @@ package enum SupervisorMessage: Sendable, Equatable {
     /// What a probe has shown of an extension (index into `Settings.extensions`): its file, and whether the
     /// host may load it; `problem` says why nobody may. Sent before `start`, one for each extension.
     case verdict(extension: Int, path: String, isInProcess: Bool, problem: String?)
-    /// Serve this. Descriptors: the configuration's text, the host's `HealthPage`, then the listeners in
-    /// the order of `Settings.listeners`. When they are more than `startBatch` the rest follows in further
-    /// ones; the first with fewer is the last, and only `verdict` comes before it.
+    /// Serve this. Descriptors: the configuration's text, the host's `HealthPage`, its `GatheredLines`, then the
+    /// listeners in the order of `Settings.listeners`. When they are more than `startBatch` the rest follows
+    /// in further ones; the first with fewer is the last, and only `verdict` comes before it.
     case start(configurationName: String)
     /// A worker of the pool. Descriptor: a connection that it has accepted and that nobody has used yet.
     ///

@@ -107,6 +107,13 @@ package enum Files {
         Descriptor(owning: try retrying("memfd_create") { cplatform_memfd(name) })
     }
 
+    /// The same with so many bytes, all 0.
+    package static func memory(named name: String, size: Int) throws(SystemError) -> Descriptor {
+        let file = try memory(named: name)
+        _ = try retrying("ftruncate") { ftruncate(file.number, off_t(size)) }
+        return file
+    }
+
     package static func status(_ descriptor: Int32) throws(SystemError) -> FileStatus {
         var raw = stat()
         _ = try retrying("fstat") { fstat(descriptor, &raw) }

@@ -1,4 +1,4 @@
-// A file that batches of lines are appended to, without ever waiting for it.
+// A file that batches of lines are appended to, without ever waiting for its reader.
 // SPDX-License-Identifier: Apache-2.0
 
 import CPlatform
@@ -12,6 +12,8 @@ package struct LogFile: ~Copyable, Sendable {
     /// Opens a file for appending, created with mode 0640 (`Files.openLog`).
     package init(path: String) throws(SystemError) {
         try self.init(try Files.openLog(path))
+        // Where this open file stands tells from now on what was written by it.
+        if isRegular { lseek(descriptor.number, 0, SEEK_END) }
     }
 
     /// Standard output, under a descriptor of its own.
@@ -20,40 +22,40 @@ package struct LogFile: ~Copyable, Sendable {
         return try LogFile(Descriptor(owning: number))
     }
 
-    private init(_ descriptor: consuming Descriptor) throws(SystemError) {
+    /// A log's file that another process has opened.
+    package init(_ descriptor: consuming Descriptor) throws(SystemError) {
         isRegular = try Files.status(descriptor.number).kind == .regular
         self.descriptor = descriptor
     }
 
-    /// Writes what the file takes now: the number of bytes, `.wouldBlock`, or `.failed` with errno.
-    ///
-    /// A pipe whose reader has stopped takes nothing. Into one that reads, pieces of whole lines go
-    /// that it takes at once and unmixed (man 7 pipe, PIPE_BUF), though it may be in blocking mode.
-    package func write(_ bytes: UnsafeRawBufferPointer) -> Socket.Transfer {
-        if isRegular { return writeOnce(bytes) }
-        var done = 0
-        while done < bytes.count {
-            let rest = UnsafeRawBufferPointer(rebasing: bytes[done...])
-            guard Socket.wait(descriptor.number, for: .writable, milliseconds: 0) == .writable
-            else {
-                break
-            }
-            guard case .bytes(let count) = writeOnce(Self.piece(of: rest)), count > 0 else { break }
-            done += count
-        }
-        return done > 0 || bytes.isEmpty ? .bytes(done) : .wouldBlock
+    /// For a process that shall have the same open file.
+    package var number: Int32 { descriptor.number }
+
+    /// Where the last write by this open file ended, in whatever process; nil for what has no such place.
+    package var end: Int64? {
+        guard isRegular else { return nil }
+        let end = lseek(descriptor.number, 0, SEEK_CUR)
+        return end < 0 ? nil : Int64(end)
     }
 
-    private static func piece(of bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-        guard bytes.count > 4096 else { return bytes }
+    /// How many of so many bytes one `write` takes: of a pipe's, pieces of whole lines that it takes at
+    /// once and unmixed (man 7 pipe, PIPE_BUF).
+    package func piece(of bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        guard !isRegular, bytes.count > 4096 else { return bytes }
         let piece = UnsafeRawBufferPointer(rebasing: bytes[..<4096])
         guard let end = piece.lastIndex(of: UInt8(ascii: "\n")) else { return piece }
         return UnsafeRawBufferPointer(rebasing: piece[...end])
     }
 
-    private func writeOnce(_ bytes: UnsafeRawBufferPointer) -> Socket.Transfer {
+    /// Writes what the file takes of a piece now: the number of bytes, `.wouldBlock`, or `.failed` with
+    /// errno. A pipe whose reader has stopped takes nothing, though it may be in blocking mode.
+    package func write(_ piece: UnsafeRawBufferPointer) -> Socket.Transfer {
+        guard
+            isRegular
+                || Socket.wait(descriptor.number, for: .writable, milliseconds: 0) == .writable
+        else { return .wouldBlock }
         while true {
-            let count = Glibc.write(descriptor.number, bytes.baseAddress, bytes.count)
+            let count = Glibc.write(descriptor.number, piece.baseAddress, piece.count)
             if count >= 0 { return .bytes(count) }
             let code = errno
             if code == EINTR { continue }

@@ -17,9 +17,7 @@ package final class SharedWords: @unchecked Sendable {
 
     /// A file of `count` words, all 0.
     package static func makeFile(named name: String, count: Int) throws(SystemError) -> Descriptor {
-        let file = try Files.memory(named: name)
-        _ = try retrying("ftruncate") { ftruncate(file.number, off_t(count * 8)) }
-        return file
+        try Files.memory(named: name, size: count * 8)
     }
 
     /// Maps a file that `makeFile` has made with the same count.

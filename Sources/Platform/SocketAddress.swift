@@ -47,15 +47,28 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// The most bytes of a host's text.
+    package static let longestHost = Int(INET6_ADDRSTRLEN)
+
     /// Appends `host`; allocates nothing when the buffer has room.
     package func appendHost(to bytes: inout [UInt8]) {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Self.longestHost) { room in
+            var text = OutputSpan(buffer: room, initializedCount: 0)
+            appendHost(to: &text)
+            let count = text.finalize(for: room)
+            bytes.append(contentsOf: room[..<count])
+        }
+    }
+
+    /// Appends `host` where there is room for `longestHost` bytes.
+    package func appendHost(to text: inout OutputSpan<UInt8>) {
         switch self {
         case .ipv4(let address, _):
             var shift: UInt32 = 32
             while shift > 0 {
                 shift -= 8
-                appendDecimal(UInt64((address >> shift) & 0xff), to: &bytes)
-                if shift > 0 { bytes.append(UInt8(ascii: ".")) }
+                Self.appendOctet(UInt8(truncatingIfNeeded: address >> shift), to: &text)
+                if shift > 0 { text.append(UInt8(ascii: ".")) }
             }
         case .ipv6(let high, let low, _):
             var six = in6_addr()
@@ -63,17 +76,23 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
                 $0.storeBytes(of: high.bigEndian, toByteOffset: 0, as: UInt64.self)
                 $0.storeBytes(of: low.bigEndian, toByteOffset: 8, as: UInt64.self)
             }
-            withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { text in
-                inet_ntop(AF_INET6, &six, text.baseAddress, socklen_t(INET6_ADDRSTRLEN))
+            withUnsafeTemporaryAllocation(of: CChar.self, capacity: Self.longestHost) { written in
+                inet_ntop(AF_INET6, &six, written.baseAddress, socklen_t(Self.longestHost))
                 var next = 0
-                while text[next] != 0 {
-                    bytes.append(UInt8(bitPattern: text[next]))
+                while written[next] != 0 {
+                    text.append(UInt8(bitPattern: written[next]))
                     next += 1
                 }
             }
         case .unix:
-            bytes.append(contentsOf: "unix:".utf8)
+            for byte in "unix:".utf8 { text.append(byte) }
         }
+    }
+
+    private static func appendOctet(_ value: UInt8, to text: inout OutputSpan<UInt8>) {
+        if value >= 100 { text.append(UInt8(ascii: "0") + value / 100) }
+        if value >= 10 { text.append(UInt8(ascii: "0") + value / 10 % 10) }
+        text.append(UInt8(ascii: "0") + value % 10)
     }
 
     static func ipv6(_ six: in6_addr, port: UInt16) -> SocketAddress {

@@ -37,6 +37,10 @@ final class HostProcess {
     /// What it shows of its health; nil while it is a spare one.
     var health: SharedDescriptor?
     var watchdog = Watchdog()
+    /// Where it gathers the lines of its access log (`GatheredLines`); nil while it is a spare one.
+    var lines: SharedDescriptor?
+    /// The file it writes them to; nil while it has none.
+    var accessLog: LogFile?
 
     init(id: UInt64, process: ChildProcess, socket: MessageSocket, started: Instant) {
         self.id = id

@@ -33,11 +33,13 @@ extension SupervisorLoop {
         let configuration = SharedDescriptor(try Files.memory(named: "mortise-configuration"))
         try Files.writeAll(configuration.descriptor.number, text.span.bytes)
         let health = SharedDescriptor(try HealthPage.makeFile())
+        let lines = SharedDescriptor(try GatheredLines.makeFile())
         let spare = hosts.values.first { $0.state == .spare }
         let host = if let spare { spare } else { try executeHost(now) }
         host.state = .starting
         host.started = now
         host.health = health
+        host.lines = lines
         times[.host(host.id)] = now.adding(seconds: Self.startPatience)
         sendStart(to: host, configuration, settings, listeners)
         return host
@@ -50,17 +52,16 @@ extension SupervisorLoop {
         for (index, entry) in settings.extensions.enumerated() {
             if let verdict = entry.verdict { tell(host, .init(verdict, ofExtension: index)) }
         }
+        let memory = [configuration, host.health!, host.lines!]
         var descriptors =
-            [configuration.descriptor.number, host.health!.descriptor.number]
-            + listeners.map { $0.descriptor.number }
+            memory.map { $0.descriptor.number } + listeners.map { $0.descriptor.number }
         let message = SupervisorMessage.start(configurationName: options.absolutePath).encoded()
         while true {
             let batch = Array(descriptors.prefix(SupervisorMessage.startBatch))
             descriptors.removeFirst(batch.count)
             send(
                 Outbox.Letter(
-                    bytes: message, descriptors: batch,
-                    owners: [configuration, host.health!] + listeners), to: host)
+                    bytes: message, descriptors: batch, owners: memory + listeners), to: host)
             if batch.count < SupervisorMessage.startBatch { return }
         }
     }
@@ -162,6 +163,13 @@ extension SupervisorLoop {
             carryOut(
                 handOvers.answered(
                     id, by: host.id, accepted: accepted, receivers: receivers))
+        case .accessLog:
+            do throws(SystemError) {
+                host.accessLog = try LogFile(Descriptor(owning: descriptors[0]))
+            } catch {
+                log.log(.error, "host \(host.process.pid) has no usable access log: \(error)")
+            }
+            descriptors[0] = -1
         case _ where host.state == .killed:
             // What it wants is of no use to it any more; what it has taken counts.
             break
@@ -200,7 +208,9 @@ extension SupervisorLoop {
         case .startScript(let id, _):
             tell(host, .scriptFailed(id: id, code: SystemError.tooManyOpenFiles))
         case .handOver(let id): tell(host, .handedOver(id: id, accepted: false))
-        case .ready, .failed, .wantWorker, .releaseWorker, .endScript, .adopted, .drained: break
+        case .ready, .failed, .wantWorker, .releaseWorker, .endScript, .adopted, .drained,
+            .accessLog:
+            break
         }
     }
 
@@ -274,6 +284,7 @@ extension SupervisorLoop {
         let end = ProcessEnd(host.process.reap() ?? .killed(signal: Signal.kill.rawValue))
         known.remove(host.process.pid)
         hosts[id] = nil
+        takeLines(of: host)
         abandonScripts(of: host)
         let wasCurrent = current == id
         if wasCurrent { current = nil }

@@ -27,7 +27,7 @@ final class SupervisorLoop {
     /// What is due at some time, without an event to tell of it.
     enum Timer: Hashable {
         case startHost, startSpare, sweepOrphans, stopAtOnce, checkHealth, checkPlaces, probes
-        case startWorkers
+        case startWorkers, writeLines
         /// A host has not become ready, or has not left.
         case host(UInt64)
         case flush(UInt64)
@@ -74,6 +74,9 @@ final class SupervisorLoop {
     var ended: [ObjectIdentifier: ScriptProcess] = [:]
     /// The numbers of all children that somebody here reaps.
     var known: Set<Int32> = []
+
+    /// What dead hosts have left of their access logs. See SupervisorLoop+Lines.swift.
+    var leftLines: [LeftLines] = []
 
     // See SupervisorLoop+Reload.swift.
     var probing: Probing?
@@ -126,9 +129,7 @@ final class SupervisorLoop {
         beginStart()
         while true {
             act(.now)
-            if phase == .ending && hosts.isEmpty && livingPools.isEmpty && scripts.isEmpty {
-                break
-            }
+            if hasEnded { break }
             if let event = poller.wait(milliseconds: times.next.pollTimeout()) {
                 handle(watches[event.token], event.events)
             }
@@ -138,6 +139,11 @@ final class SupervisorLoop {
         folder.remove()
         log.log(.notice, "stopped")
         return exitCode
+    }
+
+    private var hasEnded: Bool {
+        phase == .ending && hosts.isEmpty && livingPools.isEmpty && scripts.isEmpty
+            && leftLines.isEmpty
     }
 
     /// A number never used before: for hosts, pools, workers, hand-overs and watches.
@@ -233,6 +239,7 @@ final class SupervisorLoop {
             case .checkPlaces: checkPlaces(now)
             case .probes: advanceProbes()
             case .startWorkers: startWaitingWorkers(now)
+            case .writeLines: writeLeftLines(now)
             case .host(let id): hostIsLate(id)
             case .flush(let id): flush(id)
             case .pool(let key): livingPools[key].map { apply(.tick, to: $0) }

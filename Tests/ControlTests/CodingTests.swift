@@ -13,7 +13,7 @@ struct CodingTests {
     static let hostMessages: [HostMessage] =
         [
             .ready, .failed(reason: "listener gone"), .failed(reason: ""), .wantWorker(pool: 3),
-            .startScript(id: .max, script), .endScript(id: 0), .drained,
+            .startScript(id: .max, script), .endScript(id: 0), .drained, .accessLog,
             .handOver(id: 4), .adopted(id: 4, accepted: true), .adopted(id: 5, accepted: false),
             .startScript(
                 id: 1, Script(program: "", arguments: [], environment: [], folder: "")),

@@ -55,6 +55,42 @@ extension EndToEndTests {
             }
         }
 
+        /// Fault 22: lines gather in memory, which a killed host does not take with it.
+        @Test func aKilledHostLosesNoLineOfTheAccessLogAndWritesNoneTwice() throws {
+            try withServer(plainSite, files: plainFiles) { server in
+                var asked: [String] = []
+                var before: ProcessIdentity?
+                for round in 0..<10 {
+                    var found: ProcessIdentity?
+                    eventually(within: 20) {
+                        found = server.host
+                        return found != nil && found != before
+                    }
+                    let host = try #require(found)
+                    let clients = try (0..<4).map { _ in try server.client() }
+                    for number in 0..<25 {
+                        for (index, client) in clients.enumerated() {
+                            let target = "/hello?\(round)-\(index)-\(number)"
+                            #expect(try client.exchange("GET", target).status == 200)
+                            asked.append("GET \(target) HTTP")
+                        }
+                    }
+                    // A line is earned when its response is sent: an answer that was read proves it of the
+                    // one before it on the same connection.
+                    for client in clients { _ = try client.exchange("GET", "/hello?last") }
+                    host.kill(SIGKILL)
+                    before = host
+                }
+                #expect(eventually(within: 20) { server.host.map { $0 != before } ?? false })
+                #expect(try server.get("/hello?last").status == 200)
+                let log = server.accessLog
+                for request in asked {
+                    let lines = log.components(separatedBy: request).count - 1
+                    #expect(lines == 1, "\(request) has \(lines) lines")
+                }
+            }
+        }
+
         @Test func aHostThatIsStoppedIsReplaced() throws {
             try withServer(plainSite, files: plainFiles) { server in
                 let before = try #require(server.host)

@@ -7,18 +7,24 @@ import Testing
 @Suite struct AccessLogLineTests {
     private func line(
         _ head: String, refused: [UInt8] = [], note: [UInt8] = [], status: Int = 200,
-        bytes: Int64 = 13
+        bytes: Int64 = 13, host: String = "127.0.0.1"
     ) throws -> String {
         let head = Array(head.utf8)
         let request = Request()
         var parser = RequestParser()
         _ = try parser.parse(head.span, into: request)
-        var line: [UInt8] = []
-        AccessLogLine.append(
-            request, refused: refused.span, status: status, bytes: bytes, note: note.span,
-            time: 971_186_136, to: &line
-        ) { $0.append(contentsOf: "127.0.0.1".utf8) }
-        return String(decoding: line, as: UTF8.self)
+        var time = AccessLogLine.Time()
+        time.update(971_186_136)
+        let longest = AccessLogLine.longestLine
+        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: longest) { room in
+            var line = OutputSpan(buffer: room, initializedCount: 0)
+            AccessLogLine.append(
+                request, refused: refused.span, status: status, bytes: bytes, note: note.span,
+                time: time, to: &line
+            ) { for byte in host.utf8 { $0.append(byte) } }
+            let count = line.finalize(for: room)
+            return String(decoding: room[..<count], as: UTF8.self)
+        }
     }
 
     @Test func aRequestIsOneCombinedLine() throws {
@@ -67,6 +73,21 @@ import Testing
         let written = try line(
             "GET /old HTTP/1.1\r\nHost: x\r\n\r\n", refused: refused, status: 400)
         #expect(written.hasSuffix("+0000] \"\(shown)\" 400 13 \"-\" \"-\"\n"))
+    }
+
+    /// The room that a line is given is proven, not guessed: it would be a trap.
+    @Test func theLongestLineHasRoom() throws {
+        let quotes = String(repeating: "\"", count: 12_000)
+        let fields = "Referer: \(quotes)\r\nUser-Agent: \(quotes)\r\n"
+        let head = "GET /\(quotes) HTTP/1.1\r\nHost: x\r\n\(fields)\r\n"
+        let host = String(repeating: "f", count: 46)
+        let bytes = [UInt8](repeating: 0xff, count: 12_000)
+        let accepted = try line(head, note: bytes, status: .max, bytes: .max, host: host)
+        #expect(accepted.utf8.count > 2 * 8192 + 4 * 1024 + 2 * 2 * 1024)
+        let refused = try line(
+            "GET / HTTP/1.1\r\nHost: x\r\n\r\n", refused: bytes, status: .max, bytes: .max,
+            host: host)
+        #expect(refused.utf8.count > 4 * 8192)
     }
 
     @Test func longFieldsAreCut() throws {

@@ -32,7 +32,7 @@ final class ProbeHost {
         try? socket.send(message.encoded(), descriptors: descriptors)
     }
 
-    /// Verdicts, then the configuration, the page of its health and the listeners.
+    /// Verdicts, then the configuration, the page of its health, memory for lines, and the listeners.
     private func start() {
         while let next = try? socket.receive(wait: true) {
             guard let message = try? SupervisorMessage(decoding: next.bytes) else { Exit.now(0) }
@@ -43,7 +43,7 @@ final class ProbeHost {
     }
 
     private func serve(_ descriptors: [Int32]) {
-        guard descriptors.count >= 3, let text = try? Files.contents(of: descriptors[0]),
+        guard descriptors.count >= 4, let text = try? Files.contents(of: descriptors[0]),
             let page = try? HealthPage(mapping: Descriptor(owning: descriptors[1]))
         else { Exit.now(2) }
         configuration = String(decoding: text, as: UTF8.self)
@@ -60,7 +60,7 @@ final class ProbeHost {
                 Thread.sleep(milliseconds: 50)
             }
         }
-        listener = descriptors[2]
+        listener = descriptors[3]
         try? poller.add(socket.descriptor.number, .readable, token: 0)
         try? poller.add(listener, .readable, token: 1)
         send(.ready)

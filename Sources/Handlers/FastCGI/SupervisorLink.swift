@@ -52,6 +52,7 @@ package final class SupervisorLink: Sendable {
         /// `SupervisorMessage.verdict`, one for each extension.
         package var verdicts: [SupervisorMessage]
         package var health: HealthPage
+        package var lines: GatheredLines
         /// In the order of `Settings.listeners`; owned by the receiver.
         package var listeners: [Int32]
     }
@@ -77,14 +78,17 @@ package final class SupervisorLink: Sendable {
             // More than fit beside one message: a message with fewer is the last.
             if next.descriptors.count < SupervisorMessage.startBatch { break }
         }
-        guard let name, descriptors.count >= 2 else { return nil }
+        guard let name, descriptors.count >= 3 else { return nil }
         let file = Descriptor(owning: descriptors[0])
         let page = Descriptor(owning: descriptors[1])
+        let memory = Descriptor(owning: descriptors[2])
         guard let bytes = try? Files.contents(of: file.number),
-            let health = try? HealthPage(mapping: page)
+            let health = try? HealthPage(mapping: page),
+            let lines = try? GatheredLines(mapping: memory)
         else { return nil }
         return Start(
             configurationName: name, text: String(decoding: bytes, as: UTF8.self),
-            verdicts: verdicts, health: health, listeners: Array(descriptors.dropFirst(2)))
+            verdicts: verdicts, health: health, lines: lines,
+            listeners: Array(descriptors.dropFirst(3)))
     }
 }

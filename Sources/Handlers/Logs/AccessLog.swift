@@ -1,60 +1,78 @@
 // Every response as a line in a file, at the price of a lock and no system call.
 // SPDX-License-Identifier: Apache-2.0
 
-import Synchronization
-
+package import Control
 package import Exchange
 package import Platform
+import Synchronization
 
 /// The access log of a host process.
 ///
-/// Lines gather in memory and are written in batches: by the thread whose line fills a batch, and by
-/// `flush`, which somebody calls every second. There are a few buffers, and a thread takes one that
-/// nobody holds; under load, lines of the same second may change places. Nobody waits for another
-/// thread's write. When the file takes nothing, up to a mebibyte is kept, further lines are counted
-/// and lost, and the error log says so once at the beginning and once at the end.
+/// Lines gather in memory that the supervisor made (`GatheredLines`): what this process has not written when
+/// it dies, the supervisor writes. There are a few rings, and a thread takes one that nobody holds; under
+/// load, lines of the same second may change places. A thread of its own writes them in batches, so that no
+/// request waits for a disk.
+///
+/// When the rings are full, a mebibyte in all, because the file takes lines more slowly than they come, a
+/// request's thread waits for up to a tenth of a second, once; after that, and when the file takes nothing
+/// at all, lines are counted and lost until the file takes some again, and the error log says so.
 package final class AccessLog: Sendable {
     /// Bytes that are worth a system call.
     private static let batch = 64 * 1024
-    /// The most bytes of a buffer.
-    private static let mostBuffered = 256 * 1024
+    /// Seconds after which less than a batch is written, and for which a line may wait for room.
+    private static let patience = 0.1
 
-    private final class Buffer: Sendable {
-        let bytes = Mutex<[UInt8]>([])
+    private final class Lane: Sendable {
+        let ring: SharedRing
+        /// Who holds it adds to the ring.
+        let time = Mutex(AccessLogLine.Time())
+        init(_ ring: SharedRing) { self.ring = ring }
     }
 
-    private struct Writer: ~Copyable {
-        var file: LogFile
-        /// What is being written; empty while the file takes all.
-        var batch: [UInt8] = []
-        var written = 0
-    }
-
-    private let path: String
-    private let errors: ErrorLog
-    private let buffers = [Buffer(), Buffer(), Buffer(), Buffer()]
-    private let writer: Mutex<Writer>
+    private let rings: [SharedRing]
+    private let lanes: [Lane]
+    /// The same, as threads take them: without counting references to what all of them share.
+    private let borrowed: [Unmanaged<Lane>]
+    /// Nobody waits for this lock: who finds it taken leaves the writing to whoever writes.
+    private let writer: Mutex<AccessLogWriter>
     private let lost = Atomic<Int>(0)
-    /// The file took nothing: only `flush` tries again.
-    private let isStalled = Atomic<Bool>(false)
+    /// No line waits for room: the file takes nothing, or has taken nothing for as long as a line waits.
+    private let isFull = Atomic<Bool>(false)
+    private let reopens = Atomic<Bool>(false)
+    /// A batch has gathered.
+    private let work = Gate()
+    /// Something was written.
+    private let room = Gate()
 
     /// Opens the log: a file, or standard output for "-".
-    package init(path: String, errors: ErrorLog = .shared) throws(SystemError) {
-        self.path = path
-        self.errors = errors
-        writer = Mutex(Writer(file: try Self.open(path)))
-        for buffer in buffers {
-            buffer.bytes.withLock { $0.reserveCapacity(Self.batch + 16 * 1024) }
-        }
+    ///
+    /// - Parameters:
+    ///   - announce: is told each file before a line goes there, so that the supervisor can write to it.
+    package init(
+        path: String, lines: GatheredLines, errors: ErrorLog = .shared,
+        announce: @escaping @Sendable (Int32) -> Void = { _ in }
+    ) throws(SystemError) {
+        rings = lines.rings
+        lanes = rings.map(Lane.init)
+        borrowed = lanes.map(Unmanaged.passUnretained)
+        writer = Mutex(try AccessLogWriter(path: path, errors: errors, announce: announce))
     }
 
-    private static func open(_ path: String) throws(SystemError) -> LogFile {
-        if path == "-" { return try .standardOutput() }
-        return try LogFile(path: path)
+    /// Starts the thread that writes.
+    package func start() throws(SystemError) {
+        try Thread.start(named: "mortise log") { [self] in
+            while true {
+                let ticket = work.ticket
+                flush()
+                _ = work.wait(after: ticket, until: Instant.now.adding(seconds: Self.patience))
+            }
+        }
     }
 
     /// Lines lost since the file last took one.
     package var lostLines: Int { lost.load(ordering: .relaxed) }
+
+    // MARK: Adding
 
     /// Adds the line of an exchange whose response has ended.
     ///
@@ -72,110 +90,77 @@ package final class AccessLog: Sendable {
         _ request: Request, refused: Span<UInt8>, remote: SocketAddress, status: Int, bytes: Int64,
         note: Span<UInt8>
     ) {
-        let time = CoarseClock.wallSeconds
-        var hasWaited = false
+        let seconds = CoarseClock.wallSeconds
+        var deadline: Instant?
         while true {
-            let size = withFreeBuffer { buffer in
-                guard buffer.count < Self.mostBuffered else { return -1 }
-                AccessLogLine.append(
-                    request, refused: refused, status: status, bytes: bytes, note: note, time: time,
-                    to: &buffer
-                ) { remote.appendHost(to: &$0) }
-                return buffer.count
+            let ticket = room.ticket
+            let waiting = addToFreeLane { lane, time in
+                time.update(seconds)
+                return lane.ring.append(upTo: AccessLogLine.longestLine) { line in
+                    AccessLogLine.append(
+                        request, refused: refused, status: status, bytes: bytes, note: note,
+                        time: time, to: &line
+                    ) { remote.appendHost(to: &$0) }
+                }
             }
-            let isStalled = isStalled.load(ordering: .relaxed)
-            if size < 0 && !isStalled && !hasWaited {
-                // Lines come faster than the file takes them: better to wait for it than to lose one.
-                hasWaited = true
-                tell(writer.withLock { drain(&$0) })
-                continue
+            if let waiting {
+                // As long as the file takes nothing, only time brings another attempt.
+                if waiting >= Self.batch, !isFull.load(ordering: .relaxed) { work.wake() }
+                return
             }
-            if size < 0 { lost.add(1, ordering: .relaxed) }
-            if size >= Self.batch && !isStalled { flush() }
-            return
+            guard !isFull.load(ordering: .relaxed) else { break }
+            work.wake()
+            let end = deadline ?? Instant.now.adding(seconds: Self.patience)
+            deadline = end
+            if !room.wait(after: ticket, until: end) { isFull.store(true, ordering: .relaxed) }
         }
+        lost.add(1, ordering: .relaxed)
     }
 
-    /// Writes what has gathered. Called ten times a second, and before the process ends.
-    package func flush() {
-        // Whoever holds the writer writes; lines that came after are written the next time.
-        tell(writer.withLockIfAvailable { drain(&$0) })
-    }
-
-    /// Writes what has gathered and opens the same file anew, after it was renamed (SIGUSR1).
-    package func reopen() {
-        guard path != "-" else { return flush() }
-        let (event, failure) = writer.withLock { writer -> (Event, SystemError?) in
-            let event = drain(&writer)
-            do throws(SystemError) {
-                writer.file = try Self.open(path)
-                return (event, nil)
-            } catch {
-                return (event, error)
-            }
-        }
-        tell(event)
-        if let failure {
-            errors.log(
-                .error, "access log \(path) cannot be opened anew, goes on as before: \(failure)")
-        }
-    }
-
-    private enum Event: Sendable {
-        case written
-        case stalled(Socket.Transfer)
-        case recovered(lost: Int)
-    }
-
-    /// Writes one buffer after the other until the file takes no more.
-    private func drain(_ writer: inout Writer) -> Event {
+    /// Runs `body` with a lane that no other thread holds and that has room; waits for the last one alone,
+    /// which is held for the time of a line.
+    private func addToFreeLane(_ body: (Lane, inout AccessLogLine.Time) -> Int?) -> Int? {
         var next = 0
-        while true {
-            if let reason = writeBatch(&writer) {
-                return isStalled.exchange(true, ordering: .relaxed) ? .written : .stalled(reason)
+        while next < borrowed.count {
+            let waiting = borrowed[next]._withUnsafeGuaranteedRef { lane -> Int? in
+                if next == borrowed.count - 1 { return lane.time.withLock { body(lane, &$0) } }
+                return lane.time.withLockIfAvailable { body(lane, &$0) } ?? nil
             }
-            while next < buffers.count && writer.batch.isEmpty {
-                buffers[next].bytes.withLock { swap(&$0, &writer.batch) }
-                next += 1
-            }
-            if writer.batch.isEmpty { break }
+            if let waiting { return waiting }
+            next += 1
         }
-        guard isStalled.exchange(false, ordering: .relaxed) else { return .written }
-        return .recovered(lost: lost.exchange(0, ordering: .relaxed))
-    }
-
-    /// Writes the rest of the batch; why not all of it, or nil.
-    private func writeBatch(_ writer: inout Writer) -> Socket.Transfer? {
-        while writer.written < writer.batch.count {
-            let result = writer.batch.withUnsafeBytes {
-                writer.file.write(UnsafeRawBufferPointer(rebasing: $0[writer.written...]))
-            }
-            guard case .bytes(let count) = result, count > 0 else { return result }
-            writer.written += count
-        }
-        writer.batch.removeAll(keepingCapacity: true)
-        writer.written = 0
         return nil
     }
 
-    private func tell(_ event: Event?) {
-        switch event {
-        case .stalled(.failed(let code)):
-            let error = SystemError("write", code: code)
-            errors.log(.error, "access log \(path) cannot be written: \(error)")
-        case .stalled:
-            errors.log(.error, "access log \(path) takes no more: its reader has stopped")
-        case .recovered(let lost):
-            errors.log(.warning, "access log \(path) is written again; \(lost) lines were lost")
-        case .written, nil: break
+    // MARK: Writing
+
+    /// Writes what has gathered; false when another thread is at it.
+    @discardableResult
+    package func flush() -> Bool {
+        let isDone = writer.withLockIfAvailable { writer -> Bool in
+            let reopens = reopens.exchange(false, ordering: .relaxed)
+            writer.write(rings) { room.wake() }
+            if writer.isStalled {
+                isFull.store(true, ordering: .relaxed)
+            } else if isFull.exchange(false, ordering: .relaxed) {
+                writer.tellLost(lost.exchange(0, ordering: .relaxed))
+            }
+            if reopens { writer.reopen() }
+            return true
         }
+        return isDone ?? false
     }
 
-    /// Runs `body` on a buffer that no other thread holds, or waits for the last of them.
-    private func withFreeBuffer(_ body: (inout [UInt8]) -> Int) -> Int {
-        for buffer in buffers.dropLast() {
-            if let size = buffer.bytes.withLockIfAvailable({ body(&$0) }) { return size }
-        }
-        return buffers[buffers.count - 1].bytes.withLock { body(&$0) }
+    /// Writes what has gathered before the process ends; gives whoever is at it a second to be through.
+    package func finish() {
+        let deadline = Instant.now.adding(seconds: 1)
+        while !flush(), Instant.now < deadline { Thread.sleep(milliseconds: 1) }
+    }
+
+    /// What has gathered is written, and the same file opened anew, after it was renamed (SIGUSR1): soon, by
+    /// the thread that writes.
+    package func reopen() {
+        reopens.store(true, ordering: .relaxed)
+        work.wake()
     }
 }

@@ -25,9 +25,7 @@ package final class HostProcess {
         guard let start = link.waitForStart() else { return 0 }
         do throws(HostFailure) {
             let settings = try settings(of: start, builtInExtensionFolder)
-            return try HostProcess(
-                settings, listeners: start.listeners, health: start.health, link: link
-            ).run()
+            return try HostProcess(settings, start, link: link).run()
         } catch {
             link.send(.failed(reason: error.reason))
             ErrorLog.shared.log(.error, error.reason)
@@ -59,19 +57,22 @@ package final class HostProcess {
     }
 
     private init(
-        _ settings: Settings, listeners: [Int32], health: HealthPage, link: SupervisorLink
+        _ settings: Settings, _ start: SupervisorLink.Start, link: SupervisorLink
     ) throws(HostFailure) {
         self.link = link
         log.open(path: settings.logs.error, process: "host")
         Signal.ignore(.pipe)
         do throws(SystemError) {
             let accessLog = try settings.logs.access.map { (path) throws(SystemError) in
-                try AccessLog(path: path)
+                try AccessLog(path: path, lines: start.lines) {
+                    link.send(.accessLog, descriptors: [$0])
+                }
             }
             table = HandlerTable(settings, link: link)
             host = try Host(
-                settings: settings, listeners: listeners, router: table.router, errorLog: log,
-                accessLog: accessLog, health: health)
+                settings: settings, listeners: start.listeners, router: table.router, errorLog: log,
+                accessLog: accessLog, health: start.health)
+            try accessLog?.start()
             try host.start()
             try Housekeeping(host: host, pools: table.pools).start()
         } catch {
@@ -183,7 +184,7 @@ private struct Departure: Sendable {
         }
         for pool in table.pools { pool.drain() }
         terminateExtensions()
-        host.accessLog?.flush()
+        host.accessLog?.finish()
         link.send(.drained)
         Exit.now(0)
     }

@@ -4,7 +4,7 @@
 import Handlers
 import Platform
 
-/// A thread that looks after pools and the access log, so that the clock need not wait for anybody.
+/// A thread that looks after pools and listeners, so that the clock need not wait for anybody.
 struct Housekeeping {
     let host: Host
     let pools: [WorkerPool]
@@ -18,7 +18,6 @@ struct Housekeeping {
                 let now = Instant.now
                 for pool in pools { pool.expire(now) }
                 for shard in host.shards { shard.resumeAccepting() }
-                host.accessLog?.flush()
             }
         }
     }
