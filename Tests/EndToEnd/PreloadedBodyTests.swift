@@ -3,6 +3,7 @@
 
 import Foundation
 import Testing
+import TestSupport
 
 /// The same extension at a path where it preloads, where it does not, and in worker processes, in one of
 /// which it was to preload.

@@ -10,6 +10,8 @@ final class WaitingThreads: Sendable {
 
     init(threads: Int) { most = max(1, threads / 2) }
 
+    var isEmpty: Bool { count.load(ordering: .relaxed) == 0 }
+
     /// False, and nothing counted: this one may not wait.
     func enter() -> Bool {
         guard count.add(1, ordering: .relaxed).newValue > most else { return true }
