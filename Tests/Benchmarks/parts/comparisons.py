@@ -10,6 +10,8 @@ from . import machine, measure, servers
 
 PROCESSES = 4
 MANY = 1000
+# nginx's log in the buffered form, which people choose who look at its speed; Mortise's is buffered always.
+LOG_BUFFER = "combined buffer=32k flush=1s"
 
 # The growth of clients: each row is the in-process answer to so many of them. 64 is the row `in-process`.
 CLIENTS = [1, 8, 512, 2000, 10_000]
@@ -68,9 +70,8 @@ def comparisons(site):
         return servers.Nginx("nginx return", folder, f"        location / {hello}")
 
     def logged():
-        # The buffered form, which people choose who look at nginx's speed; Mortise's log is buffered always.
         return servers.Nginx("nginx return, logged", folder, f"        location / {hello}",
-                             access=f"{folder}/nginx-access.log combined buffer=32k flush=1s")
+                             access=f"{folder}/nginx-access.log {LOG_BUFFER}")
 
     def locations():
         others = "".join(f"        location /other-{number}/more {{ return 404; }}\n" for number in range(MANY))

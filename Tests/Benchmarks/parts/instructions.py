@@ -6,6 +6,7 @@
 
 import collections
 import dataclasses
+import functools
 import pathlib
 import re
 import subprocess
@@ -37,10 +38,13 @@ class Kind:
     peer_path: str
     connections: int
     most: float | None = None
+    # With an access log in both.
+    logs: bool = False
 
 
 KINDS = [
     Kind("in-process", "/hello", "/", 16, most=1.2),
+    Kind("in-process-logs", "/hello", "/", 16, most=1.2, logs=True),
     Kind("static 4 KiB", "/small.html", "/small.html", 16),
     # With more clients than processes nginx lets some of them starve.
     Kind("relayed", "/isolated", "/x", comparisons.PROCESSES),
@@ -131,14 +135,15 @@ def stripped(products, folder):
 
 
 def mortise(site, products):
-    """Mortise whose hosts run under callgrind: a preloaded library starts them so."""
+    """Starts a Mortise whose hosts run under callgrind: a preloaded library starts them so."""
     library = machine.compile_program("under-callgrind.c", site.folder / "under-callgrind.so", "-shared", "-fPIC", "-ldl")
 
     copies = stripped(products, site.folder / "stripped")
 
-    def start(folder):
+    def start(folder, logs=False):
         return servers.Mortise(folder, copies, site.root, comparisons.PROCESSES, environment={
-            "LD_PRELOAD": str(library), "CALLGRIND_FOLDER": str(folder)}, top="threads: { min: 1 }")
+            "LD_PRELOAD": str(library), "CALLGRIND_FOLDER": str(folder)}, top="threads: { min: 1 }",
+            access=folder / "access.log" if logs else "none")
 
     return start
 
@@ -147,6 +152,9 @@ def peers(site):
     hello = '        location / { return 200 "Hello, world\\n"; }\n'
     return {
         "in-process": lambda folder: servers.Nginx("nginx return", folder, hello, under=command(folder)),
+        "in-process-logs": lambda folder: servers.Nginx(
+            "nginx return, logged", folder, hello, under=command(folder),
+            access=f"{folder}/access.log {comparisons.LOG_BUFFER}"),
         "static 4 KiB": lambda folder: servers.Nginx(
             "nginx static", folder, f"        root {site.root};\n", under=command(folder)),
         "relayed": lambda folder: servers.nginx_with_processes(
@@ -167,11 +175,12 @@ def measured(site, products):
     start, start_peer = mortise(site, products), peers(site)
     for kind in KINDS:
         place = pathlib.Path(home / kind.name.replace(" ", "-"))
-        own, counts, callers = difference(start, place / "mortise", kind.path, kind.connections)
+        own, counts, callers = difference(
+            functools.partial(start, logs=kind.logs), place / "mortise", kind.path, kind.connections)
         peer, _, _ = difference(start_peer[kind.name], place / "nginx", kind.peer_path, kind.connections)
         good = kind.most is None or own <= peer * kind.most
         wanted = "" if kind.most is None else f", to hold {kind.most:.2f} at most  {'holds' if good else 'MISSED'}"
-        lines.append(f"instructions    {kind.name:<14} {own:>8,.0f} each, nginx {peer:,.0f}: {own / peer:.2f}{wanted}")
+        lines.append(f"instructions    {kind.name:<15} {own:>8,.0f} each, nginx {peer:,.0f}: {own / peer:.2f}{wanted}")
         # Timers and logs allocate now and then, and a run under callgrind takes long.
         none = counts["allocations"] < 0.1
         said = ", ".join(f"{counts[name]:.2f} {name}" for name in dict.fromkeys(COUNTED.values()))
