@@ -68,6 +68,26 @@ extension EndToEndTests {
             }
         }
 
+        @Test func aRequestThatDoesNotComeInTimeIsLoggedWithWhatHasComeOfIt() throws {
+            try withServer("timeouts: { head: 1, body: 1 }\n" + plainSite, files: plainFiles) {
+                server in
+                let clients = try (0..<3).map { _ in try server.client() }
+                try clients[0].send("GET /head HTTP/1.1\r\nHost: lo")
+                try clients[1].send("GET /\"line")
+                try clients[2].send(
+                    "POST /counter?body HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
+                for client in clients { #expect(try client.response().status == 408) }
+                let found = lines(server, 4).filter { $0.contains(" 408 ") }
+                #expect(found.count == 3)
+                for shown in [
+                    "\"GET /head HTTP/1.1\" 408 ", "\"GET /\\\"line\" 408 ",
+                    "\"POST /counter?body HTTP/1.1\" 408 ",
+                ] {
+                    #expect(found.contains { $0.contains(shown) }, "\(shown) in \(found)")
+                }
+            }
+        }
+
         @Test func aLogThatWasMovedAwayIsOpenedAnew() throws {
             try withServer(plainSite, files: plainFiles) { server in
                 _ = try server.get("/file.txt?first")

@@ -58,7 +58,7 @@ package final class Exchange {
     /// The status for the log when it is another one.
     package private(set) var loggedStatus = 0
     package private(set) var logNote: [UInt8] = []
-    /// What was received of a request that could not be parsed, for the access log.
+    /// What was received of a request that could not be parsed, or did not come in time, for the access log.
     package var refused: [UInt8] = []
     package var started = Instant(nanoseconds: 0)
     // Memory that one answer after the other uses.

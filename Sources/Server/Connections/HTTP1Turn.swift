@@ -70,8 +70,7 @@ enum HTTP1Turn {
             set.input.consume(length)
             return .complete
         } catch {
-            set.input.withBytes { set.exchange.refused.append(contentsOf: $0.prefix(1024)) }
-            set.exchange.request.refuse()
+            set.refuseHead()
             refuse(connection, set, thread, error.status)
             return .refused
         }

@@ -44,11 +44,17 @@ final class HTTP1WorkingSet: WorkingSet {
             return nil
         }
         // The answer is small; it is not waited for.
-        exchange.request.refuse()
+        if connection.life.phase == .body { exchange.request.refuseKeepAlive() } else { refuseHead() }
         exchange.refuse(status: 408)
         _ = response.complete()
         thread.shard.host.logAccess(exchange)
         return connection.close(reset: false, on: thread)
+    }
+
+    /// What has come of a head that becomes no request stands in the access log instead of one.
+    func refuseHead() {
+        input.withBytes { exchange.refused.append(contentsOf: $0.prefix(1024)) }
+        exchange.request.refuse()
     }
 
     override func end(_ connection: Connection, on thread: ShardThread?) {
