@@ -16,12 +16,13 @@ package enum AccessLogLine {
     package static let longestLine =
         4 * (longestRequestLine + longestVersion + 3 * longestField) + 512
 
-    /// The time as it stands in a line, "10/Oct/2000:13:55:36 +0000", for as long as the second lasts.
+    /// What stands in a line between host and request, ` - - [10/Oct/2000:13:55:36 +0000] "`, for as long as
+    /// the second lasts.
     package struct Time: Sendable {
         private var second = Int64.min
         fileprivate var text: [UInt8] = []
 
-        package init() { text.reserveCapacity(26) }
+        package init() { text.reserveCapacity(64) }
 
         /// `seconds` is the time since 1970.
         @inline(__always)
@@ -32,6 +33,7 @@ package enum AccessLogLine {
         private mutating func write(_ seconds: Int64) {
             second = seconds
             text.removeAll(keepingCapacity: true)
+            text.append(contentsOf: " - - [".utf8)
             let time = CivilTime(seconds: seconds)
             CivilTime.append(time.day, to: &text)
             text.append(UInt8(ascii: "/"))
@@ -43,7 +45,7 @@ package enum AccessLogLine {
                 text.append(UInt8(ascii: ":"))
                 CivilTime.append(part, to: &text)
             }
-            text.append(contentsOf: " +0000".utf8)
+            text.append(contentsOf: " +0000] \"".utf8)
         }
     }
 
@@ -58,9 +60,7 @@ package enum AccessLogLine {
         host: (inout OutputSpan<UInt8>) -> Void
     ) {
         host(&line)
-        append(" - - [", to: &line)
         copy(time.text.span, to: &line)
-        append("] \"", to: &line)
         if refused.isEmpty {
             appendRequestLine(request, note: note, to: &line)
         } else {
