@@ -88,6 +88,33 @@ extension EndToEndTests {
             }
         }
 
+        /// The client that is given up, and one that has reset: the log says what was sent, not what there was.
+        @Test func aResponseThatWasCutIsLoggedWithWhatWasSent() throws {
+            try withServer("timeouts: { send: 1 }\n" + plainSite, files: plainFiles) { server in
+                let size = 256 << 20
+                try server.site.write("www/large.bin", "")
+                truncate(server.site.path + "/www/large.bin", size)
+                let slow = try server.client()
+                try slow.send("GET /large.bin?slow HTTP/1.1\r\nHost: a\r\n\r\n")
+                let gone = try server.client()
+                try gone.send("GET /large.bin?gone HTTP/1.1\r\nHost: a\r\n\r\n")
+                #expect(try gone.responseHead().status == 200)
+                gone.reset()
+                #expect(
+                    eventually(within: 30) {
+                        server.errors.contains(
+                            "]: GET /large.bin: the client 127.0.0.1 was given up: it took nothing")
+                    }, "\(server.errors)")
+                let found = lines(server, 3).filter { $0.contains("/large.bin") }
+                #expect(found.count == 2)
+                for line in found {
+                    let behind = line.components(separatedBy: "\" 200 ").last ?? ""
+                    let bytes = try #require(Int(behind.prefix { $0 != " " }), "\(line)")
+                    #expect((1..<size).contains(bytes), "\(line)")
+                }
+            }
+        }
+
         @Test func aLogThatWasMovedAwayIsOpenedAnew() throws {
             try withServer(plainSite, files: plainFiles) { server in
                 _ = try server.get("/file.txt?first")

@@ -76,13 +76,14 @@ package final class AccessLog: Sendable {
 
     /// Adds the line of an exchange whose response has ended.
     ///
-    /// `refused` is what was received of a request that could not be parsed, else empty.
-    package func append(_ exchange: Exchange, refused: Span<UInt8> = Span()) {
+    /// `refused` is what was received of a request that could not be parsed, else empty; `sent` is how much
+    /// of the body was sent at most.
+    package func append(_ exchange: Exchange, refused: Span<UInt8>, sent: Int64) {
         let note = exchange.logNote
         append(
             exchange.request, refused: refused, remote: exchange.remote,
             status: exchange.loggedStatus > 0 ? exchange.loggedStatus : exchange.status,
-            bytes: exchange.framing.passed, note: note.span)
+            bytes: min(exchange.framing.passed, sent), note: note.span)
     }
 
     /// Adds a line. `note` joins the query (HSE_APPEND_LOG_PARAMETER).

@@ -42,6 +42,11 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
     private let resetGeneration = Atomic<UInt64>(.max)
     private let cutGeneration = Atomic<UInt64>(.max)
 
+    /// [any] Bytes of the connection that the kernel has taken, counted by the sender.
+    private let sentCount = Atomic<Int64>(0)
+    /// [any] Why the client was given up; whoever answers it makes a line of it.
+    private let complaint = Mutex<String?>(nil)
+
     // [sender]
     private var transport = Transport.none
     private var sending: [UInt8] = []
@@ -69,8 +74,16 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
         pace = SendPace()
         backlog.open()
         tellsConnection.store(false, ordering: .relaxed)
+        sentCount.store(0, ordering: .relaxed)
+        complaint.withLock { $0 = nil }
         finishTurn()
     }
+
+    /// Bytes of the connection that the kernel has taken.
+    var sent: Int64 { sentCount.load(ordering: .relaxed) }
+
+    /// Why the client was given up, once; nil when it was not.
+    func takeComplaint() -> String? { complaint.withLock { $0.take() } }
 
     private var generation: UInt64 {
         connection._withUnsafeGuaranteedRef { UInt64($0.generation.load(ordering: .relaxed)) }
@@ -145,7 +158,8 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
         buffer.take(into: &scratch)
         if !scratch.isEmpty, backlog.isEmpty, arrive(.flush) {
             if sendingStart == sending.count, file == nil, transport.isOpen {
-                _ = scratch.withUnsafeBytes { transport.send($0) }
+                let result = scratch.withUnsafeBytes { transport.send($0) }
+                if case .bytes(let count) = result { countSent(count) }
             }
             finishTurn()
         }
@@ -160,7 +174,7 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
         }
         switch result {
         case .bytes(let count):
-            pace.sent(Int64(count))
+            countSent(count)
             let ofFirst = min(count, first.count)
             return (ofFirst, count - ofFirst)
         case .wouldBlock:
@@ -310,7 +324,7 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
             }
             if case .bytes(let count) = result {
                 sendingStart += count
-                pace.sent(Int64(count))
+                countSent(count)
                 backlog.sent(count)
             }
             return result
@@ -320,12 +334,18 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
         switch result {
         case .bytes(let count):
             file!.left -= Int64(count)
-            pace.sent(Int64(count))
+            countSent(count)
         // The file was truncated while it was served (P6): the client must notice.
         case .end: resetsOnClose = true
         case .wouldBlock, .failed: break
         }
         return result
+    }
+
+    private func countSent(_ count: Int) {
+        pace.sent(Int64(count))
+        // Nobody else counts meanwhile.
+        sentCount.store(sent + Int64(count), ordering: .relaxed)
     }
 
     /// A deadline of the sender's has passed, or it was armed too early. False: the client is too slow.
@@ -336,7 +356,7 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
             shard.arm(self, at: next)
             return true
         case .wrong(let what):
-            shard.host.complaints.log("slow", .notice, "a client was given up: it \(what)")
+            complaint.withLock { $0 = what }
             resetsOnClose = true
             return false
         }

@@ -17,6 +17,8 @@ final class HTTP1Response: ResponseStream {
     private var scratch: [UInt8] = []
     /// Lent to the output while the connection is active.
     private var buffer: [UInt8] = []
+    /// Bytes of the connection before the first one of the body.
+    private var bodyStart: Int64 = 0
     /// The connection may serve another request after this response.
     private(set) var keepsConnection = true
 
@@ -53,14 +55,24 @@ final class HTTP1Response: ResponseStream {
         date.update()
         return date.withText { date, commonStart in
             output._withUnsafeGuaranteedRef { output in
-                _ = output.append {
+                let buffered = output.append {
                     HTTP1Encoding.appendHead(
                         head, form, said, date: date.span, commonStart: commonStart.span, to: &$0)
                 }
+                // What came before it has been sent: the last response, or an interim one.
+                bodyStart = output.sent + Int64(buffered)
                 return output.isConnected
             }
         }
     }
+
+    /// Bytes of the body that the kernel has taken, those around chunks included.
+    var bodySent: Int64 {
+        max(0, (output?._withUnsafeGuaranteedRef { $0.sent } ?? 0) - bodyStart)
+    }
+
+    /// Why the client was given up, once; nil when it was not.
+    func takeComplaint() -> String? { output?._withUnsafeGuaranteedRef { $0.takeComplaint() } }
 
     func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let output else { return false }

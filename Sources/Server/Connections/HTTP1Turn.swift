@@ -332,8 +332,24 @@ enum HTTP1Turn {
             return .waiting
         }
         set.exchange.state = .over
-        thread.shard.host.logAccess(set.exchange)
+        if set.exchange.isCut || !set.response.isConnected {
+            logCut(set, thread)
+        } else {
+            thread.shard.host.logAccess(set.exchange)
+        }
         return follow(connection, set, thread)
+    }
+
+    /// Not all that the handler has said has been sent.
+    private static func logCut(_ set: HTTP1WorkingSet, _ thread: ShardThread) {
+        let exchange = set.exchange
+        if let reason = set.response.takeComplaint() {
+            thread.shard.host.complaints.log(
+                "slow", .notice,
+                "\(exchange.requestLine): the client \(exchange.remote.host) was given up: it"
+                    + " \(reason)", about: exchange)
+        }
+        thread.shard.host.logAccess(exchange, sent: set.response.bodySent)
     }
 
     private static func follow(

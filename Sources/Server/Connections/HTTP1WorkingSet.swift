@@ -44,7 +44,11 @@ final class HTTP1WorkingSet: WorkingSet {
             return nil
         }
         // The answer is small; it is not waited for.
-        if connection.life.phase == .body { exchange.request.refuseKeepAlive() } else { refuseHead() }
+        if connection.life.phase == .body {
+            exchange.request.refuseKeepAlive()
+        } else {
+            refuseHead()
+        }
         exchange.refuse(status: 408)
         _ = response.complete()
         thread.shard.host.logAccess(exchange)

@@ -129,10 +129,11 @@ final class Host: Sendable {
         HTTP1WorkingSet(limits: requestLimits, errorLog: errorLog)
     }
 
-    func logAccess(_ exchange: Exchange) {
+    /// `sent`: the bytes of the body that went out, when those are not all that the handler has said.
+    func logAccess(_ exchange: Exchange, sent: Int64 = .max) {
         guard let accessLog else { return }
         let refused = exchange.refused
-        accessLog.append(exchange, refused: refused.span)
+        accessLog.append(exchange, refused: refused.span, sent: sent)
     }
 
     /// The number of open connections.
