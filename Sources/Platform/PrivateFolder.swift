@@ -7,35 +7,35 @@ import Glibc
 /// A new folder with an unguessable name and mode 0700, removed with its content by `remove()`.
 ///
 /// A locked file in it says that its owner lives (man 2 flock): the lock ends with the process, however that
-/// ends, and holds across PID namespaces that share a file system. Whoever removes a folder holds its lock.
+/// ends, and holds across PID namespaces that share a file system. The file gets its name when it is locked,
+/// and whoever removes a folder holds its lock: so a sweep never takes a living owner for a dead one.
 package final class PrivateFolder: Sendable {
     package let path: String
     private let lock: Descriptor
 
     private static let lockName = "owner-lives"
+    /// The name of the file before it is locked.
+    private static let unlockedName = "owner-comes"
+    /// Seconds after which a folder without an owner's file is no longer one that is being made.
+    private static let makingTime: Int64 = 60
 
     /// Made in the first of the parents where that is possible.
     package init(prefix: String, in parents: [String]) throws(SystemError) {
         var failure = SystemError("mkdtemp", code: ENOENT)
         for parent in parents {
-            // Another process's sweep may come between the folder and its lock: then a new one is made.
-            for _ in 0..<10 {
-                var pattern = Array("\(parent)/\(prefix)XXXXXX".utf8CString)
-                guard cplatform_make_private_folder(&pattern) == 0 else {
-                    failure = .last("mkdtemp")
-                    break
-                }
-                let path = String(
-                    decoding: pattern.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-                do throws(SystemError) {
-                    if let lock = try Self.lock(path) {
-                        self.path = path
-                        self.lock = lock
-                        return
-                    }
-                } catch {
-                    failure = error
-                }
+            var pattern = Array("\(parent)/\(prefix)XXXXXX".utf8CString)
+            guard cplatform_make_private_folder(&pattern) == 0 else {
+                failure = .last("mkdtemp")
+                continue
+            }
+            let path = String(
+                decoding: pattern.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            do throws(SystemError) {
+                lock = try Self.makeLock(path)
+                self.path = path
+                return
+            } catch {
+                failure = error
             }
         }
         throw failure
@@ -49,9 +49,8 @@ package final class PrivateFolder: Sendable {
         } catch {
             guard Self.isOwn(path) else { throw error }
         }
-        guard let lock = try Self.lock(path) else { throw SystemError("flock", code: EAGAIN) }
+        lock = try Self.makeLock(path)
         self.path = path
-        self.lock = lock
     }
 
     private init(_ path: String, _ lock: consuming Descriptor) {
@@ -69,10 +68,23 @@ package final class PrivateFolder: Sendable {
         for parent in parents {
             for name in Files.names(in: parent) where name.hasPrefix(prefix) {
                 let path = "\(parent)/\(name)"
-                guard isOwn(path), let lock = try? lock(path) else { continue }
-                PrivateFolder(path, lock).remove()
+                guard isOwn(path) else { continue }
+                if let lock = try? takeLock(path) {
+                    PrivateFolder(path, lock).remove()
+                } else if isAbandoned(path) {
+                    removeFile("\(path)/\(unlockedName)")
+                    rmdir(path)
+                }
             }
         }
+    }
+
+    /// Whoever was making it has not come to the owner's file.
+    private static func isAbandoned(_ path: String) -> Bool {
+        guard let status = try? Files.status(path: path),
+            WallClock.seconds - status.modified > makingTime
+        else { return false }
+        return Files.names(in: path).allSatisfy { $0 == unlockedName }
     }
 
     /// Whether the folder is still where it was made.
@@ -93,12 +105,23 @@ package final class PrivateFolder: Sendable {
 
     package static func removeFile(_ path: String) { unlink(path) }
 
-    /// The folder's lock; nil when its owner lives, or has removed it meanwhile.
-    private static func lock(_ folder: String) throws(SystemError) -> Descriptor? {
+    /// The lock of a folder without an owner. EEXIST: it has one.
+    private static func makeLock(_ folder: String) throws(SystemError) -> Descriptor {
+        let unlocked = "\(folder)/\(unlockedName)"
+        let file = try Files.open(unlocked, [.readWrite, .create, .noFollow])
+        let number = file.number
+        _ = try retrying("flock") { flock(number, LOCK_EX | LOCK_NB) }
+        _ = try retrying("link") { link(unlocked, "\(folder)/\(lockName)") }
+        unlink(unlocked)
+        return file
+    }
+
+    /// The lock of a dead owner's folder; nil when its owner lives, or has removed it meanwhile.
+    private static func takeLock(_ folder: String) throws(SystemError) -> Descriptor? {
         let path = "\(folder)/\(lockName)"
         let file: Descriptor
         do throws(SystemError) {
-            file = try Files.open(path, [.readWrite, .create, .noFollow])
+            file = try Files.open(path, [.readWrite, .noFollow])
         } catch {
             if error.code == ENOENT { return nil }
             throw error

@@ -1,6 +1,7 @@
 // A lock in the folder says that its owner lives; no sweep takes a living one.
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import Platform
 import Synchronization
 import Testing
@@ -18,6 +19,20 @@ struct PrivateFolderTests {
         #expect(living.isIntact && other.isIntact)
         #expect(throws: SystemError.self) { try Files.status(path: dead) }
         for folder in [living, other, parent] { folder.remove() }
+    }
+
+    @Test func folderThatIsBeingMadeIsLeftAloneUntilItsMakerCannotComeAnyMore() throws {
+        let parent = try PrivateFolder(prefix: "mortise-test-", in: ["/tmp"])
+        let made = "\(parent.path)/swept-made"
+        mkdir(made, 0o700)
+        closeDescriptor(try Files.open("\(made)/owner-comes", [.readWrite, .create]).take())
+        PrivateFolder.sweep(prefix: "swept-", in: [parent.path])
+        #expect(try Files.status(path: made).kind == .directory)
+        var times = [timespec](repeating: timespec(tv_sec: 1, tv_nsec: 0), count: 2)
+        utimensat(AT_FDCWD, made, &times, 0)
+        PrivateFolder.sweep(prefix: "swept-", in: [parent.path])
+        #expect(throws: SystemError.self) { try Files.status(path: made) }
+        parent.remove()
     }
 
     @Test func folderOrLockThatVanishedIsNoticedAndMadeAnew() throws {
