@@ -15,7 +15,7 @@ final class HTTP1BodySource: BodySource {
 
     let limit: Int64
     private let limits: HTTP1Life.Limits
-    // Not counted: the exchange that has this object is theirs.
+    // Not counted: both outlive the exchange that has this object.
     private let connection: Unmanaged<Connection>
     private let set: Unmanaged<HTTP1WorkingSet>
     private var pace = ReceivePace(now: .now)
