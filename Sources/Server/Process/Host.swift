@@ -29,6 +29,8 @@ final class Host: Sendable {
     let router: Router
     let listeners: [Listener]
     let accessLog: AccessLog?
+    /// The same for requests, which count no reference to what all threads share.
+    private let borrowedAccessLog: Unmanaged<AccessLog>?
     let errorLog: ErrorLog
     let complaints: Complaints
     let bodyLimits: RequestBody.Limits
@@ -57,6 +59,7 @@ final class Host: Sendable {
         self.router = router
         self.errorLog = errorLog
         self.accessLog = accessLog
+        borrowedAccessLog = accessLog.map(Unmanaged.passUnretained)
         complaints = Complaints(errorLog)
         let limits = settings.limits
         let timeouts = settings.timeouts
@@ -131,9 +134,10 @@ final class Host: Sendable {
 
     /// `sent`: the bytes of the body that went out, when those are not all that the handler has said.
     func logAccess(_ exchange: Exchange, sent: Int64 = .max) {
-        guard let accessLog else { return }
-        let refused = exchange.refused
-        accessLog.append(exchange, refused: refused.span, sent: sent)
+        borrowedAccessLog?._withUnsafeGuaranteedRef { log in
+            let refused = exchange.refused
+            log.append(exchange, refused: refused.span, sent: sent)
+        }
     }
 
     /// The number of open connections.
