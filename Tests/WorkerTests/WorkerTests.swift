@@ -26,12 +26,10 @@ struct WorkerTests {
         }
         DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *e) {
             static char buffer[300000];
-            static int calls;
             pthread_t thread;
             unsigned long count = e->cbAvailable, sum = 0;
             DWORD size;
             BOOL connected = TRUE;
-            calls++;
             switch (*e->lpszQueryString) {
             case 'b':
                 for (DWORD i = 0; i < e->cbAvailable; i++) sum = sum * 31 + e->lpbData[i];
