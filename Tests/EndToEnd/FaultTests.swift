@@ -93,6 +93,9 @@ extension EndToEndTests {
 
         @Test func aHostThatIsStoppedIsReplaced() throws {
             try withServer(plainSite, files: plainFiles) { server in
+                // A host answers before the supervisor has heard that it is ready; one that never becomes
+                // ready is another fault.
+                #expect(eventually { server.errors.contains("serving on") })
                 let before = try #require(server.host)
                 before.kill(SIGSTOP)
                 #expect(eventually { server.host.map { $0 != before } ?? false })
