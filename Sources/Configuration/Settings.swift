@@ -64,6 +64,8 @@ package struct Settings: Sendable, Equatable {
         /// A whole request body; the time that a response may wait for its client.
         package var receive = 3600.0
         package var response = 3600.0
+        /// A request that waits for a thread which may run its handler.
+        package var queue = 30.0
         /// A PENDING extension call.
         package var request = 120.0
         /// How long a leaving host or a stopping server waits for requests in flight.

@@ -122,7 +122,8 @@ struct SettingsReader {
     private mutating func readTimeouts(_ value: Value) {
         guard let section = Section(value, expected: "a mapping of times") else { return }
         section.allow([
-            "head", "body", "receive", "keep-alive", "send", "response", "request", "drain",
+            "head", "body", "receive", "keep-alive", "send", "response", "queue", "request",
+            "drain",
         ])
         let positive = Quantity.positiveDuration
         if let time = section["head"]?.duration(positive) { settings.timeouts.head = time }
@@ -131,6 +132,7 @@ struct SettingsReader {
         if let time = section["send"]?.duration(positive) { settings.timeouts.send = time }
         if let time = section["receive"]?.duration(positive) { settings.timeouts.receive = time }
         if let time = section["response"]?.duration(positive) { settings.timeouts.response = time }
+        if let time = section["queue"]?.duration(positive) { settings.timeouts.queue = time }
         if let time = section["request"]?.duration(positive) { settings.timeouts.request = time }
         if let time = section["drain"]?.duration() { settings.timeouts.drain = time }
     }

@@ -12,8 +12,8 @@ struct FieldsSeen {
 }
 
 extension RequestParser {
-    /// Takes note of a field with a meaning for the server itself.
-    func note(
+    /// Reads a field with a meaning for the server itself.
+    func interpret(
         _ name: Range<Int>, _ value: Range<Int>, _ head: Span<UInt8>, _ request: Request,
         _ seen: inout FieldsSeen
     ) throws(RequestError) {

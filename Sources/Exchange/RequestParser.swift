@@ -228,7 +228,7 @@ package struct RequestParser: Sendable {
         }
         let value = Request.Slice(start: valueStart, count: valueEnd - valueStart)
         request.fields.append(.init(name: name, value: value))
-        try note(name.range, value.range, head, request, &seen)
+        try interpret(name.range, value.range, head, request, &seen)
         return cursor + 2
     }
 }

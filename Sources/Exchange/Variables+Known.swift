@@ -24,7 +24,7 @@ extension Variables {
             if let type = request.value(of: "Content-Type") {
                 request.append(type, to: &bytes)
             }
-        case .documentRoot: return appendFact(.documentRoot, metaVariables, to: &bytes)
+        case .documentRoot: return appendMetaVariable(.documentRoot, metaVariables, to: &bytes)
         case .gateway: bytes.append("CGI/1.1")
         case .secure: bytes.append(isSecure(metaVariables, &bytes) ? "on" : "off")
         case .securePort: bytes.append(isSecure(metaVariables, &bytes) ? "1" : "0")
@@ -32,18 +32,18 @@ extension Variables {
         case .rawTarget: request.append(request.target, to: &bytes)
         case .requestURI: appendURI(request, to: &bytes)
         case .version: appendVersion(request, to: &bytes)
-        case .instanceNumber: return appendFact(.siteNumber, metaVariables, to: &bytes)
-        case .instanceName: return appendFact(.siteName, metaVariables, to: &bytes)
+        case .instanceNumber: return appendMetaVariable(.siteNumber, metaVariables, to: &bytes)
+        case .instanceName: return appendMetaVariable(.siteName, metaVariables, to: &bytes)
         case .instancePath: appendInstancePath(metaVariables, to: &bytes)
-        case .localAddress: return appendFact(.localAddress, metaVariables, to: &bytes)
-        case .localPort: return appendFact(.localPort, metaVariables, to: &bytes)
-        case .remoteAddress: return appendFact(.remoteAddress, metaVariables, to: &bytes)
-        case .remotePort: return appendFact(.remotePort, metaVariables, to: &bytes)
+        case .localAddress: return appendMetaVariable(.localAddress, metaVariables, to: &bytes)
+        case .localPort: return appendMetaVariable(.localPort, metaVariables, to: &bytes)
+        case .remoteAddress: return appendMetaVariable(.remoteAddress, metaVariables, to: &bytes)
+        case .remotePort: return appendMetaVariable(.remotePort, metaVariables, to: &bytes)
         case .path: bytes.append(contentsOf: request.path)
         case .pathInfo: _ = metaVariables.append(.pathInfo, to: &bytes)
         case .pathTranslated: _ = metaVariables.append(.pathTranslated, to: &bytes)
         case .query: request.append(request.query, to: &bytes)
-        case .scriptFilename: return appendFact(.scriptFilename, metaVariables, to: &bytes)
+        case .scriptFilename: return appendMetaVariable(.scriptFilename, metaVariables, to: &bytes)
         case .scriptName: _ = metaVariables.append(.scriptName, to: &bytes)
         case .serverName: appendServerName(request, metaVariables, to: &bytes)
         case .software: bytes.append(software)
@@ -53,7 +53,7 @@ extension Variables {
         return .found
     }
 
-    private static func appendFact(
+    private static func appendMetaVariable(
         _ variable: MetaVariable, _ metaVariables: some MetaVariableSource, to bytes: inout [UInt8]
     ) -> VariableResult {
         metaVariables.append(variable, to: &bytes) ? .found : .unavailable

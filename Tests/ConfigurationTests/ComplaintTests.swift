@@ -101,8 +101,8 @@ struct ComplaintTests {
         (
             "timeouts: { headd: 1 }",
             "1:13: found 'headd', "
-                + "expected one of head, body, receive, keep-alive, send, response, request, "
-                + "drain; did you mean 'head'?"
+                + "expected one of head, body, receive, keep-alive, send, response, queue, "
+                + "request, drain; did you mean 'head'?"
         ),
         (
             "logs: { access: }",

@@ -95,7 +95,7 @@ struct SettingsTests {
               temporary-folder: tmp
               connections: 100
               response-buffer: 2MiB
-            timeouts: { head: 500ms, body: 2, keep-alive: 0, send: 1.5s, request: 5m, drain: 1h }
+            timeouts: { head: 500ms, body: 2, keep-alive: 0, send: 1.5s, request: 5m, drain: 1h, queue: 9s }
             logs: { access: none, error: log/error.log }
             sites: [{ root: /www }]
             """)
@@ -120,6 +120,7 @@ struct SettingsTests {
         timeouts.body = 2
         timeouts.keepAlive = 0
         timeouts.send = 1.5
+        timeouts.queue = 9
         timeouts.request = 300
         timeouts.drain = 3600
         #expect(settings.timeouts == timeouts)

@@ -336,6 +336,22 @@ import TestSupport
         }
     }
 
+    @Test func aRequestDoesNotWaitForAThreadForEver() throws {
+        let server = try RunningServer {
+            $0.threads = .init(min: 1, max: 1)
+            $0.timeouts.queue = 0.1
+        }
+        let busy = try server.connect()
+        busy.send(String(repeating: Browser.get("/x?block"), count: 5))
+        #expect(busy.answer()?.text == "blocked")
+        let late = try server.connect()
+        let refused = late.get("/x?now=late")
+        #expect(refused?.status == 503 && refused?.values("Retry-After") == ["1"])
+        for _ in 0..<4 { #expect(busy.answer()?.text == "blocked") }
+        // It was refused for itself alone.
+        #expect(late.get("/x?now=again")?.text == "again")
+    }
+
     /// Fault 20: the end of a client's stream is not a client that left.
     @Test func aHalfClosedClientGetsItsAnswer() throws {
         let server = try RunningServer()

@@ -12,24 +12,24 @@ import Testing
         let item = Schedulable()
         #expect(item.arrive(.socket))
         #expect(!item.arrive(.socket) && item.isWoken)
-        #expect(item.rest() == .socket)
-        #expect(item.rest() == nil)
+        #expect(item.endTurn() == .socket)
+        #expect(item.endTurn() == nil)
     }
 
     @Test func causesGatherUntilARunTakesThem() {
         let item = Schedulable()
         #expect(item.wake(.resumed))
         #expect(!item.wake(.expired) && !item.arrive(.socket))
-        #expect(item.begin() == [.resumed, .expired, .socket])
-        #expect(item.rest() == nil)
+        #expect(item.beginTurn() == [.resumed, .expired, .socket])
+        #expect(item.endTurn() == nil)
     }
 
     @Test func whatIsWokenWhileItRunsRunsAgain() {
         let item = Schedulable()
         #expect(item.claimIfIdle())
         #expect(!item.wake(.sent) && !item.wake(.resumed))
-        #expect(item.rest() == [.sent, .resumed])
-        #expect(item.rest() == nil)
+        #expect(item.endTurn() == [.sent, .resumed])
+        #expect(item.endTurn() == nil)
     }
 
     @Test func givingTheTurnToAQueueKeepsWhatHasCome() {
@@ -38,7 +38,7 @@ import Testing
         #expect(!item.wake(.sent))
         item.yield(.budget)
         #expect(!item.wake(.expired) && !item.claimIfIdle())
-        #expect(item.begin() == [.sent, .budget, .expired])
+        #expect(item.beginTurn() == [.sent, .budget, .expired])
     }
 
     #if DEBUG
@@ -48,7 +48,7 @@ import Testing
                 let left = Counter(1)
                 _ = item.arrive(.socket)
                 try Thread.start(named: "another") {
-                    _ = item.rest()
+                    _ = item.endTurn()
                     left.countDown()
                 }
                 while !left.isZero { Thread.yield() }
@@ -75,10 +75,10 @@ import Testing
         while !left.isZero || !queue.isEmpty {
             guard let next = queue.popFirst(startsHandlers: true) else { continue }
             next._withUnsafeGuaranteedRef { item in
-                var causes: Schedulable.Causes? = item.begin()
+                var causes: Schedulable.Causes? = item.beginTurn()
                 while causes != nil {
                     seen = wakes.current
-                    causes = item.rest()
+                    causes = item.endTurn()
                 }
             }
         }

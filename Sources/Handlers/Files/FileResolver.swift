@@ -20,7 +20,7 @@ package enum FileResolver {
             guard hasSuffix(path.extracting(0..<end), suffix), end > suffix.count,
                 path[end - suffix.count - 1] != slash
             else { continue }
-            switch look(path, upTo: end, site) {
+            switch find(path, upTo: end, site) {
             case .file: return take(path, end, site, into: &route)
             case .folder: continue
             case .nothing: return false
@@ -39,7 +39,7 @@ package enum FileResolver {
         var end = start
         while let next = endOfSegment(path, from: end) {
             end = next
-            switch look(path, upTo: end, site) {
+            switch find(path, upTo: end, site) {
             case .file: return take(path, end, site, into: &route)
             case .folder: continue
             case .nothing: return false
@@ -66,15 +66,15 @@ package enum FileResolver {
         return true
     }
 
-    private enum Look { case file, folder, nothing }
+    private enum Found { case file, folder, nothing }
 
-    private static func look(_ path: Span<UInt8>, upTo end: Int, _ site: ServedSite) -> Look {
+    private static func find(_ path: Span<UInt8>, upTo end: Int, _ site: ServedSite) -> Found {
         guard site.rootDescriptor >= 0, !isHidden(path, upTo: end) else { return .nothing }
         let name = path.extracting(0..<end)
         if site.scripts.knows(name) { return .file }
         switch Files.find(name, Span<UInt8>(), beneath: site.rootDescriptor) {
         case .file:
-            site.scripts.note(name)
+            site.scripts.remember(name)
             return .file
         case .folder: return .folder
         case .special: return .nothing

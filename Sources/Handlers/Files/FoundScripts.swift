@@ -35,7 +35,7 @@ final class FoundScripts: Sendable {
         }
     }
 
-    func note(_ path: Span<UInt8>) {
+    func remember(_ path: Span<UInt8>) {
         guard path.count <= Self.longest else { return }
         let until = CoarseClock.now.adding(seconds: Self.seconds)
         let place = place(of: path)

@@ -225,7 +225,7 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
                 yield(.budget)
                 return shard.enqueue(.passUnretained(self), waitsForHandler: false)
             }
-            guard let causes = rest() else { return }
+            guard let causes = endTurn() else { return }
             handle(causes)
         }
     }

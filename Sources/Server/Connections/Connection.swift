@@ -18,7 +18,7 @@ final class Connection: Schedulable, @unchecked Sendable {
     static let events: Poller.Events = [.readable, .writable, .peerClosed, .edge]
 
     /// How a run ended.
-    enum Rest {
+    enum RunEnd {
         /// An event, a wake-up or the clock goes on with it.
         case waiting
         /// Its place is at the end of the queue: its budget is used up.
@@ -86,13 +86,13 @@ final class Connection: Schedulable, @unchecked Sendable {
 
     /// After a run that was none: what came meanwhile is run by whoever is free.
     private func giveTurnBack() {
-        guard let causes = rest() else { return }
+        guard let causes = endTurn() else { return }
         yield(causes)
         shard.enqueue(.passUnretained(self), waitsForHandler: false)
     }
 
     /// The caller has the turn, which ends with the slot's connection: when the sender is through.
-    func close(reset: Bool, on thread: ShardThread?) -> Rest {
+    func close(reset: Bool, on thread: ShardThread?) -> RunEnd {
         checkTurn()
         life.closes()
         idleSince.store(0, ordering: .relaxed)
@@ -112,7 +112,7 @@ final class Connection: Schedulable, @unchecked Sendable {
         life.closed()
         deadline.store(.max, ordering: .relaxed)
         // Late causes are nobody's.
-        while rest() != nil {}
+        while endTurn() != nil {}
         let shard = shard
         shard.connections.give(self)
         shard.resumeAccepting()
@@ -211,13 +211,13 @@ final class Connection: Schedulable, @unchecked Sendable {
             case .waiting:
                 if life.phase == .idle, set == nil { markIdle() }
                 shard.arm(self, at: life.due)
-                guard let more = rest() else { return }
+                guard let more = endTurn() else { return }
                 causes = more
             }
         }
     }
 
-    private func step(_ causes: Causes, on thread: ShardThread) -> Rest {
+    private func step(_ causes: Causes, on thread: ShardThread) -> RunEnd {
         if life.phase == .free { return .waiting }
         if causes.contains(.close) { return close(reset: true, on: thread) }
         if causes.contains(.socket) {
@@ -225,7 +225,7 @@ final class Connection: Schedulable, @unchecked Sendable {
             if causes.contains(.peerClosed) { mayHaveEnded = true }
         }
         if causes.contains(.handedOver), life.phase == .offered { return offerAnswered(on: thread) }
-        if causes.contains(.expired), let rest = expire(on: thread) { return rest }
+        if causes.contains(.expired), let end = expire(on: thread) { return end }
         if life.phase == .idle, set == nil {
             // A new connection that has sent nothing is as idle as one between requests. What nobody has
             // read goes to the newer host with the socket, or is answered here.
@@ -238,7 +238,7 @@ final class Connection: Schedulable, @unchecked Sendable {
     }
 
     /// One reference for the whole run: counting it anew in each phase would be the dearest thing here.
-    private func advance(_ causes: Causes, on thread: ShardThread) -> Rest {
+    private func advance(_ causes: Causes, on thread: ShardThread) -> RunEnd {
         if life.phase == .offered || life.phase == .closing { return .waiting }
         return (set ?? beginWork(on: thread)).run(self, on: thread, causes)
     }
@@ -268,7 +268,7 @@ final class Connection: Schedulable, @unchecked Sendable {
     // MARK: Time
 
     /// Nil: the deadline was moved meanwhile.
-    private func expire(on thread: ShardThread) -> Rest? {
+    private func expire(on thread: ShardThread) -> RunEnd? {
         switch life.expiry(now: .now) {
         case .notYet: return nil
         case .close: return close(reset: false, on: thread)
@@ -279,7 +279,7 @@ final class Connection: Schedulable, @unchecked Sendable {
     // MARK: Leaving
 
     /// An idle connection of a host that leaves.
-    func leave(on thread: ShardThread?) -> Rest {
+    func leave(on thread: ShardThread?) -> RunEnd {
         guard shard.host.handsOver else { return close(reset: false, on: thread) }
         if life.isUnwanted { return .waiting }
         guard shard.host.mayOffer(self) else { return becomeIdle(on: thread) }
@@ -297,7 +297,7 @@ final class Connection: Schedulable, @unchecked Sendable {
     }
 
     /// Waits for another request, or for its turn to be offered.
-    func becomeIdle(on thread: ShardThread?) -> Rest {
+    func becomeIdle(on thread: ShardThread?) -> RunEnd {
         if life.phase != .idle || set != nil {
             life.becameIdle(shard.host.connectionLimits, now: CoarseClock.now)
         }
@@ -312,7 +312,7 @@ final class Connection: Schedulable, @unchecked Sendable {
         shard.wake(self, .handedOver)
     }
 
-    private func offerAnswered(on thread: ShardThread) -> Rest {
+    private func offerAnswered(on thread: ShardThread) -> RunEnd {
         let answer = offerAnswer.load(ordering: .acquiring)
         guard answer != 0 else { return .waiting }
         if answer == 1 { return close(reset: false, on: thread) }

@@ -17,21 +17,21 @@ enum HTTP1Turn {
     static func run(
         _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread,
         _ causes: Schedulable.Causes
-    ) -> Connection.Rest {
-        if connection.life.phase == .handling, let rest = goOn(connection, set, thread, causes) {
-            return rest
+    ) -> Connection.RunEnd {
+        if connection.life.phase == .handling, let end = goOn(connection, set, thread, causes) {
+            return end
         }
         while true {
-            let rest: Connection.Rest?
+            let end: Connection.RunEnd?
             switch connection.life.phase {
-            case .idle, .head: rest = readHead(connection, set, thread)
-            case .body: rest = readBody(connection, set, thread)
-            case .handling: rest = handle(connection, set, thread)
-            case .sending: rest = send(connection, set, thread)
-            case .lingering: rest = linger(connection, set, thread)
+            case .idle, .head: end = readHead(connection, set, thread)
+            case .body: end = readBody(connection, set, thread)
+            case .handling: end = handle(connection, set, thread)
+            case .sending: end = send(connection, set, thread)
+            case .lingering: end = linger(connection, set, thread)
             case .free, .offered, .closing: return .closed
             }
-            if let rest { return rest }
+            if let end { return end }
         }
     }
 
@@ -39,7 +39,7 @@ enum HTTP1Turn {
 
     private static func readHead(
         _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
-    ) -> Connection.Rest? {
+    ) -> Connection.RunEnd? {
         while true {
             if !set.input.isEmpty {
                 switch parseHead(connection, set, thread) {
@@ -88,7 +88,7 @@ enum HTTP1Turn {
 
     private static func waitForHead(
         _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
-    ) -> Connection.Rest {
+    ) -> Connection.RunEnd {
         if set.input.isEmpty {
             if connection.life.requests > 0 {
                 connection.life.becameIdle(thread.shard.host.connectionLimits, now: CoarseClock.now)
@@ -107,7 +107,7 @@ enum HTTP1Turn {
     /// The head is complete: finds the handler, and receives the body if that handler takes one.
     private static func route(
         _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
-    ) -> Connection.Rest? {
+    ) -> Connection.RunEnd? {
         set.exchange.started = CoarseClock.now
         connection.life.headCompleted()
         set.requestsInTurn += 1
@@ -154,7 +154,7 @@ enum HTTP1Turn {
 
     private static func readBody(
         _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
-    ) -> Connection.Rest? {
+    ) -> Connection.RunEnd? {
         while true {
             switch takeBody(connection, set, thread) {
             case .complete, .preloaded:
@@ -217,10 +217,16 @@ enum HTTP1Turn {
     private static func goOn(
         _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread,
         _ causes: Schedulable.Causes
-    ) -> Connection.Rest? {
+    ) -> Connection.RunEnd? {
         switch set.exchange.state {
-        case .receiving: return nil
+        case .receiving:
+            if causes.contains(.overdue) { refuseOverdue(connection, set, thread) }
+            return nil
         case .parked(let handler):
+            if causes.contains(.overdue) {
+                refuseOverdue(connection, set, thread)
+                return nil
+            }
             if causes.contains(.resumed) { return resume(connection, set, thread, at: handler) }
             // Its client has gone: it waits no longer, unless something is arriving just now.
             guard !set.exchange.response.isConnected, handler.withdraw(set.exchange) else {
@@ -239,10 +245,25 @@ enum HTTP1Turn {
         }
     }
 
+    /// No thread that may run its handler became free in time.
+    private static func refuseOverdue(
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
+    ) {
+        // A worker that was to be its goes back.
+        set.exchange.arrival = nil
+        set.exchange.fail(
+            status: 503,
+            reason:
+                "waited \(thread.shard.host.queueTimeout) s for a thread; all of threads.max are at"
+                + " work or blocked: find what holds them, or raise it",
+            retryAfter: 1)
+        connection.life.answered()
+    }
+
     private static func resume(
         _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread,
         at handler: any Handler
-    ) -> Connection.Rest? {
+    ) -> Connection.RunEnd? {
         guard thread.startsHandlers else {
             _ = connection.wake(.resumed)
             return .needsThread
@@ -255,7 +276,7 @@ enum HTTP1Turn {
 
     private static func handle(
         _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
-    ) -> Connection.Rest? {
+    ) -> Connection.RunEnd? {
         guard let mapping = set.mapping, !set.exchange.headSent else {
             connection.life.answered()
             return nil
@@ -272,7 +293,7 @@ enum HTTP1Turn {
     private static func handleArriving(
         _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread,
         _ mapping: Unmanaged<RoutedMapping>
-    ) -> Connection.Rest? {
+    ) -> Connection.RunEnd? {
         guard thread.shard.arrivingCalls.enter() else {
             if HTTP1BodySource.owesContinue(set) { set.response.sendContinue() }
             set.exchange.body.receiveWhole()
@@ -288,7 +309,7 @@ enum HTTP1Turn {
     private static func call(
         _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread,
         _ mapping: Unmanaged<RoutedMapping>
-    ) -> Connection.Rest? {
+    ) -> Connection.RunEnd? {
         connection.life.handlerBegan()
         set.exchange.state = .running
         thread.handling.store(.passUnretained(connection.output), ordering: .releasing)
@@ -301,7 +322,7 @@ enum HTTP1Turn {
 
     private static func finish(
         _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread, _ answer: Answer
-    ) -> Connection.Rest? {
+    ) -> Connection.RunEnd? {
         let settled = thread.shard.host.router.settle(answer, set.exchange, on: thread)
         thread.handling.store(nil, ordering: .relaxed)
         thread.mayKeepNext = true
@@ -324,7 +345,7 @@ enum HTTP1Turn {
 
     private static func send(
         _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
-    ) -> Connection.Rest? {
+    ) -> Connection.RunEnd? {
         set.exchange.state = .sending
         if set.exchange.isCut {
             set.response.completeCut()
@@ -354,7 +375,7 @@ enum HTTP1Turn {
 
     private static func follow(
         _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
-    ) -> Connection.Rest? {
+    ) -> Connection.RunEnd? {
         let request = set.exchange.request
         let seen = HTTP1Life.AfterResponse(
             isCut: set.exchange.isCut || !set.response.isConnected,
@@ -384,7 +405,7 @@ enum HTTP1Turn {
 
     private static func linger(
         _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
-    ) -> Connection.Rest? {
+    ) -> Connection.RunEnd? {
         while true {
             switch receive(connection, set, thread) {
             case .bytes(let count):

@@ -32,12 +32,12 @@ final class HTTP1WorkingSet: WorkingSet {
 
     override func run(
         _ connection: Connection, on thread: ShardThread, _ causes: Schedulable.Causes
-    ) -> Connection.Rest {
+    ) -> Connection.RunEnd {
         requestsInTurn = 0
         return HTTP1Turn.run(connection, self, thread, causes)
     }
 
-    override func expire(_ connection: Connection, on thread: ShardThread) -> Connection.Rest? {
+    override func expire(_ connection: Connection, on thread: ShardThread) -> Connection.RunEnd? {
         guard connection.life.phase != .handling else {
             connection.life.handlerBegan()
             if case .pending(let call) = exchange.state { call.revoke() }

@@ -12,12 +12,12 @@ class WorkingSet {
     /// Goes on until something has to be waited for.
     func run(
         _ connection: Connection, on thread: ShardThread, _ causes: Schedulable.Causes
-    ) -> Connection.Rest {
+    ) -> Connection.RunEnd {
         preconditionFailure("a working set of no protocol")
     }
 
     /// The connection's deadline has passed. Nil: it goes on.
-    func expire(_ connection: Connection, on thread: ShardThread) -> Connection.Rest? {
+    func expire(_ connection: Connection, on thread: ShardThread) -> Connection.RunEnd? {
         preconditionFailure("a working set of no protocol")
     }
 

@@ -37,6 +37,8 @@ final class Host: Sendable {
     let backlogLimits: ResponseBacklog.Limits
     let paceLimits: SendPace.Limits
     let connectionLimits: HTTP1Life.Limits
+    /// Seconds that a request waits for a thread which may run its handler.
+    let queueTimeout: Double
     /// Seconds of a call that returned HSE_STATUS_PENDING.
     let pendingTimeout: Double
     /// What responses that wait for their clients may hold in memory, and bodies and responses in files.
@@ -76,6 +78,7 @@ final class Host: Sendable {
         connectionLimits = HTTP1Life.Limits(
             head: timeouts.head, body: timeouts.body, keepAlive: timeouts.keepAlive,
             receive: timeouts.receive, leastRate: Double(limits.leastRate))
+        queueTimeout = timeouts.queue
         pendingTimeout = timeouts.request
         requestLimits = RequestLimits(
             requestLine: limits.requestLine, head: limits.head, fields: limits.fields)

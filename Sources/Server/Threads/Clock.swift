@@ -36,6 +36,7 @@ struct Clock {
         var isBusy = false
         for (index, shard) in host.shards.enumerated() {
             turnWheel(index, shard, now)
+            shard.refuseOverdue(at: now)
             let threads = shard.reclaimBatches()
             let waited = shard.waited(at: now)
             let count = growth[index].growth(

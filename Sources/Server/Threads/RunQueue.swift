@@ -82,6 +82,18 @@ final class RunQueue: Sendable {
         return found
     }
 
+    /// Of what waits for a thread that may start a handler: the first, when it was put there before `limit`.
+    func popHandler(queuedBefore limit: Instant) -> Unmanaged<Schedulable>? {
+        guard counts.load(ordering: .relaxed) > 0 else { return nil }
+        let item = rows.withLock { rows -> Found in
+            guard let oldest = rows.handlers.oldest, oldest < limit else { return Found(nil) }
+            return Found(rows.handlers.popFirst())
+        }
+        guard let found = item.reference else { return nil }
+        counts.subtract(1, ordering: .relaxed)
+        return found
+    }
+
     /// Since when the first in either row has waited; nil when nothing waits.
     var oldest: Instant? {
         guard counts.load(ordering: .relaxed) > 0 else { return nil }

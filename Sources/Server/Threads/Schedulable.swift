@@ -9,7 +9,7 @@ import Synchronization
 ///              arrive                   queue's next
 ///     idle ──────────────► running ◄────────────────── queued
 ///      │                    │   ▲                        ▲
-///      │      arrive, wake  ▼   │ rest: runs again       │
+///      │      arrive, wake  ▼   │ endTurn: runs again    │
 ///      │                    woken                        │
 ///      └───────────────────── wake ──────────────────────┘
 ///
@@ -35,6 +35,8 @@ class Schedulable: @unchecked Sendable {
         static let budget = Causes(rawValue: 1 << 13)
         /// Its exchange waits for a thread that may start a handler.
         static let handler = Causes(rawValue: 1 << 14)
+        /// It has waited for such a thread for too long.
+        static let overdue = Causes(rawValue: 1 << 19)
         /// The host leaves.
         static let leaving = Causes(rawValue: 1 << 15)
         /// Its connection is to be closed.
@@ -130,7 +132,7 @@ class Schedulable: @unchecked Sendable {
     }
 
     /// It has come out of a queue: the caller has the turn, and gets the causes.
-    func begin() -> Causes {
+    func beginTurn() -> Causes {
         let seen = word.exchange(Turn.running, ordering: .acquiringAndReleasing)
         holder.take()
         return Causes(rawValue: seen & ~Turn.mask)
@@ -138,14 +140,14 @@ class Schedulable: @unchecked Sendable {
 
     /// Gives the turn back: nil. Or it was woken meanwhile: the caller keeps the turn and runs it again,
     /// for these causes.
-    func rest() -> Causes? {
+    func endTurn() -> Causes? {
         checkTurn()
         holder.leave()
         let (ended, seen) = word.compareExchange(
             expected: Turn.running, desired: Turn.idle, ordering: .acquiringAndReleasing)
         if ended { return nil }
         assert(seen & Turn.mask == Turn.woken, "who has the turn is running, woken or not")
-        return begin()
+        return beginTurn()
     }
 
     /// Gives the turn to a queue, where the caller puts it.

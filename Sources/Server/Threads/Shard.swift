@@ -177,6 +177,15 @@ final class Shard: Sendable {
         return max(probed, queued)
     }
 
+    /// [clock] What has waited too long for a thread that may start its handler is any thread's to refuse.
+    func refuseOverdue(at now: Instant) {
+        let limit = now.adding(seconds: -host.queueTimeout)
+        while let item = queue.popHandler(queuedBefore: limit) {
+            _ = item._withUnsafeGuaranteedRef { $0.wake(.overdue) }
+            enqueue(item, waitsForHandler: false)
+        }
+    }
+
     /// [clock] Gives what a thread has taken and not begun to the others, if it has been in somebody
     /// else's code since the last look. Also counts the threads, for `GrowthRule`.
     func reclaimBatches() -> (running: Int, hasReserve: Bool, progress: UInt64) {

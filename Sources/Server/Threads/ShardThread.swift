@@ -93,7 +93,7 @@ final class ShardThread: @unchecked Sendable {
 
     private func start(_ item: Unmanaged<Schedulable>) {
         countProgress()
-        item._withUnsafeGuaranteedRef { $0.run($0.begin(), on: self) }
+        item._withUnsafeGuaranteedRef { $0.run($0.beginTurn(), on: self) }
     }
 
     private func countProgress() {
