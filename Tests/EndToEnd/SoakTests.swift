@@ -11,12 +11,14 @@ extension EndToEndTests {
         /// killed, and descriptors, threads and memory come back. How long answers took is told, not tested.
         @Test func clientsThatBehaveAreServedWhateverOthersDo() throws {
             try requirePHP()
+            // A sanitizer keeps what the program has given back.
+            let memory = SanitizerReports.folder == nil ? "32" : "1024"
             let soak = SpawnedProcessRun(
                 "/usr/bin/env",
                 [
                     "python3", Package.folder + "/Tests/Benchmarks/soak", "hostile", "--seconds",
                     "30",
-                    "--any-latency", "--products", Package.products,
+                    "--any-latency", "--more-memory", memory, "--products", Package.products,
                 ])
             #expect(soak.run(seconds: 500) == .exited(0), "\(soak.output)\(soak.errors)")
             print(soak.output)

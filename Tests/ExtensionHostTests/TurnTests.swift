@@ -12,8 +12,9 @@ struct TurnTests {
     /// "w" lets a thread write to its client and is pending; "r" returns an error when "g" tells it to.
     /// The others act on the call of the last "w" or "r".
     private static let source = """
+        #include <stdatomic.h>
         static EXTENSION_CONTROL_BLOCK *kept;
-        static volatile int may_return;
+        static atomic_int may_return;
         static void *writer(void *p) {
             EXTENSION_CONTROL_BLOCK *e = p;
             DWORD size = 4;

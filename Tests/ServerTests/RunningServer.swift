@@ -40,7 +40,8 @@ enum Answering {
     }()
 
     private static let source = """
-        static volatile int released;
+        #include <stdatomic.h>
+        static atomic_int released;
         static void answer(EXTENSION_CONTROL_BLOCK *ecb) {
             head(ecb, "200 OK", "Content-Type: text/plain\\r\\n\\r\\n");
             const char *text = strchr(ecb->lpszQueryString, '=');

@@ -184,10 +184,10 @@ class Holding:
     def __str__(self):
         return f"{self.descriptors} descriptors, {self.threads} threads, {self.memory / (1 << 20):.1f} MiB"
 
-    def is_back(self, before):
+    def is_back(self, before, more_memory):
         # Two threads are in calls that never end; as many as there are processors come in their place.
         return (self.descriptors <= before.descriptors + MORE_DESCRIPTORS and self.threads <= before.threads + 4
-                and self.memory <= before.memory + (32 << 20))
+                and self.memory <= before.memory + more_memory)
 
 
 def holding(pid):
@@ -300,7 +300,7 @@ def start(site, products):
         handlers=["- { path: /hostile, extension: hostile }"])
 
 
-def run(site, products, seconds, tell, holds_latency):
+def run(site, products, seconds, tell, holds_latency, more_memory):
     """The whole of it. `tell(name, holds, text)` is told each thing that must hold."""
     server = start(site, products)
     try:
@@ -310,7 +310,7 @@ def run(site, products, seconds, tell, holds_latency):
             raise RuntimeError(f"no host listens: {server.log()}")
         hostility = Hostility(server, seconds)
         loud = Phase(server, seconds, hostility)
-        after = settled(server, 90, lambda found: all(found[name].is_back(before[name]) for name in found))
+        after = settled(server, 90, lambda found: all(found[name].is_back(before[name], more_memory) for name in found))
         try:
             again = {kind: server.get(path)[0] for kind, (path, _) in PATHS.items()}
         except OSError as error:
@@ -320,7 +320,7 @@ def run(site, products, seconds, tell, holds_latency):
     report(tell, quiet, loud, hostility, holds_latency)
     lines = (server.folder / "log").read_bytes().count(b"\n")
     tell("log", lines <= LINES_A_SECOND * seconds, f"{lines:,} lines")
-    tell_whether_all_is_back(tell, before, after, again)
+    tell_whether_all_is_back(tell, before, after, again, more_memory)
 
 
 def report(tell, quiet, loud, hostility, holds_latency):
@@ -351,9 +351,9 @@ def report(tell, quiet, loud, hostility, holds_latency):
          f"{len(hostility.failures) - len(halves)} in what was killed, and without that: {account(halves)}")
 
 
-def tell_whether_all_is_back(tell, before, after, again):
+def tell_whether_all_is_back(tell, before, after, again, more_memory):
     for name, old in before.items():
         new = after[name] if after else None
-        tell(f"{name} after", new is not None and new.is_back(old), f"before: {old}; after: {new or 'no host listens'}")
+        tell(f"{name} after", new is not None and new.is_back(old, more_memory), f"before: {old}; after: {new or 'no host listens'}")
     tell("answers after", all(status == 200 for status in again.values()),
          ", ".join(f"{kind} {status}" for kind, status in again.items()))

@@ -4,14 +4,17 @@
 import Foundation
 
 enum SanitizerReports {
-    /// What any program has reported since the last call; nothing where none is built with a sanitizer.
+    /// Where they are; nil where nothing is built with a sanitizer.
+    static let folder = ProcessInfo.processInfo.environment["MORTISE_TEST_REPORTS"]
+
+    /// What any program has reported since the last call.
     ///
     /// `Tests/sanitize` says where the reports are. It fails if there is any: this tells which test it was.
     static func takeAll() -> String {
         let files = FileManager.default
-        guard let folder = ProcessInfo.processInfo.environment["MORTISE_TEST_REPORTS"],
-            let names = try? files.contentsOfDirectory(atPath: folder)
-        else { return "" }
+        guard let folder, let names = try? files.contentsOfDirectory(atPath: folder) else {
+            return ""
+        }
         var reports = ""
         for name in names where name.hasPrefix("report.") {
             let taken = "\(folder)/taken-\(name)"
