@@ -40,12 +40,3 @@ extension Handler {
 
     package func withdraw(_ exchange: Exchange) -> Bool { false }
 }
-
-/// What a parked exchange has waited for.
-package enum Arrival: ~Copyable {
-    case grant(WorkerGrant)
-    /// Nothing can be had, or the time is over.
-    case refusal(reason: String, retryAfter: Int)
-    /// Its client has gone.
-    case departure
-}

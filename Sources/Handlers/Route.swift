@@ -1,46 +1,6 @@
 // Where a request has been routed.
 // SPDX-License-Identifier: Apache-2.0
 
-/// A site as handlers see it. Lives as long as the host.
-package final class ServedSite: Sendable {
-    package let name: String
-    /// From 1, in the order of the configuration.
-    package let number: Int
-    /// Absolute, without a "/" at the end; empty when the site has no files.
-    package let documentRoot: [UInt8]
-    /// The root folder, kept open; -1 when the site has no files.
-    package let rootDescriptor: Int32
-    let scripts = FoundScripts()
-
-    package init(name: String, number: Int, documentRoot: [UInt8], rootDescriptor: Int32) {
-        self.name = name
-        self.number = number
-        self.documentRoot = documentRoot
-        self.rootDescriptor = rootDescriptor
-    }
-}
-
-/// A line of `handlers:` as far as the exchange it answers is concerned. Lives as long as the host.
-package final class ServedMapping: Sendable {
-    /// For logs: "extension hello", "pool php".
-    package let name: String
-    /// The pool's name when calls run in workers.
-    package let poolName: String?
-    /// The settings of the extension.
-    package let settings: [(name: String, value: String)]
-    /// How often its failures are lines in the log.
-    let failures = FailureLines()
-
-    package init(
-        name: String, poolName: String? = nil,
-        settings: [(name: String, value: String)] = []
-    ) {
-        self.name = name
-        self.poolName = poolName
-        self.settings = settings
-    }
-}
-
 /// What the router found out: the site, and which part of the path named the handler.
 ///
 /// Its buffers are reused by the next request.

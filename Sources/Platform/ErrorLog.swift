@@ -1,19 +1,8 @@
 // What went wrong, for the person who runs the server: one line, one fact.
 // SPDX-License-Identifier: Apache-2.0
 
-import CPlatform
 import Glibc
 import Synchronization
-
-/// How much a line of the error log matters.
-package enum LogLevel: Sendable {
-    /// A request or a part of the server failed: somebody has to act.
-    case error
-    /// The server helped itself; somebody should look.
-    case warning
-    /// A fact of the server's life: started, reloaded, stopped.
-    case notice
-}
 
 /// The error log of this process: a file, or standard error.
 ///

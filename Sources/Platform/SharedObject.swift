@@ -30,42 +30,6 @@ package struct SharedObject: @unchecked Sendable {
     package func symbol(_ name: String) -> UnsafeMutableRawPointer? { dlsym(handle, name) }
 }
 
-/// Asks about memory without touching it.
-package enum MappedMemory {
-    /// Whether every page of the range belongs to this process (man 2 mincore).
-    ///
-    /// Guards against a wild length before it is followed; it cannot see whether a page may be read.
-    package static func contains(_ start: UnsafeRawPointer, count: Int) -> Bool {
-        let page = UInt(max(4096, sysconf(Int32(_SC_PAGESIZE))))
-        let first = UInt(bitPattern: start) & ~(page - 1)
-        let (end, overflow) = UInt(bitPattern: start).addingReportingOverflow(UInt(count))
-        guard !overflow else { return false }
-        var next = first
-        return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4096) { residency in
-            while next < end {
-                let length = min(end - next, 4096 * page)
-                let address = UnsafeMutableRawPointer(bitPattern: next)
-                guard mincore(address, Int(length), residency.baseAddress) == 0 else {
-                    return false
-                }
-                next += length
-            }
-            return true
-        }
-    }
-}
-
-/// A machine's number in an ELF header (e_machine) that this process can load.
-package enum Machine {
-    #if arch(x86_64)
-        package static let number: UInt16 = 62
-        package static let name = "x86-64"
-    #elseif arch(arm64)
-        package static let number: UInt16 = 183
-        package static let name = "aarch64"
-    #endif
-}
-
 extension SystemError {
     /// The path names nothing: ENOENT or ENOTDIR.
     package var isNotFound: Bool { code == ENOENT || code == ENOTDIR }

@@ -75,9 +75,3 @@ struct Outbox {
         }
     }
 }
-
-/// A descriptor with as many owners as there are letters that carry it.
-final class SharedDescriptor {
-    let descriptor: Descriptor
-    init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
-}

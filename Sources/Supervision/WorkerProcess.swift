@@ -50,9 +50,3 @@ final class WorkerProcess {
         Socket.wait(listener.number, for: .readable, milliseconds: 0).isEmpty
     }
 }
-
-/// A process that has just been executed for a worker. Its owner closes the pipe.
-struct StartedProcess {
-    let process: ChildProcess
-    let outputPipe: Int32
-}

@@ -94,17 +94,3 @@ package final class CGIHandler: Sendable {
         try Files.open("/proc/self/fd/\(number)", .readOnly)
     }
 }
-
-/// A pipe whose writing end another process gets.
-struct CGIPipe: ~Copyable {
-    let read: Descriptor
-    let write: Descriptor
-
-    init() throws(SystemError) {
-        let ends = try Files.pipe()
-        read = Descriptor(owning: ends.read)
-        write = Descriptor(owning: ends.write)
-    }
-
-    consuming func closeWriting() -> Descriptor { read }
-}

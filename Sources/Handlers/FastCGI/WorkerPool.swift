@@ -4,27 +4,10 @@
 import Synchronization
 
 package import Configuration
-package import Control
+import Control
 package import Platform
 
-/// Who provides a pool with workers: the supervisor, through `SupervisorLink`.
-package protocol WorkerSupply: Sendable {
-    @discardableResult
-    func send(_ message: HostMessage, descriptors: [Int32]) -> Bool
-}
-
 extension SupervisorLink: WorkerSupply {}
-
-/// What an exchange that needs a worker gets.
-package enum Acquired: ~Copyable {
-    case grant(WorkerGrant)
-    /// It waits in the queue without a thread, and is resumed with an `arrival`.
-    case parked
-    /// The queue is full.
-    case full
-    /// No worker can be had; seconds until it makes sense to ask again.
-    case unavailable(reason: String, retryAfter: Int)
-}
 
 /// Idle workers, and the exchanges that wait for one. Any thread may call.
 ///

@@ -1,7 +1,6 @@
 // Time that never jumps, and the date on the wall.
 // SPDX-License-Identifier: Apache-2.0
 
-import CPlatform
 import Glibc
 
 /// A point on the monotonic clock, in nanoseconds (man 2 clock_gettime, CLOCK_MONOTONIC).
@@ -43,14 +42,5 @@ package struct Instant: Comparable, Hashable, Sendable {
         if self <= now { return 0 }
         let milliseconds = (nanoseconds &- now.nanoseconds) / 1_000_000 + 1
         return Int32(clamping: milliseconds)
-    }
-}
-
-package enum WallClock {
-    /// Seconds since 1970 (CLOCK_REALTIME).
-    package static var seconds: Int64 {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Int64(time.tv_sec)
     }
 }

@@ -1,0 +1,12 @@
+// The variables that this process was started with.
+// SPDX-License-Identifier: Apache-2.0
+
+import Glibc
+
+/// The variables this process was started with (man 7 environ).
+package enum Environment {
+    package static func value(of name: String) -> String? {
+        guard let value = getenv(name) else { return nil }
+        return String(cString: value)
+    }
+}

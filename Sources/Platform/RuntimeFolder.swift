@@ -1,0 +1,11 @@
+// The folder of the server that a process belongs to.
+// SPDX-License-Identifier: Apache-2.0
+
+/// The folder of the server this process belongs to.
+package enum RuntimeFolder {
+    /// The variable that names it to hosts and workers.
+    package static let variable = "MORTISE_RUNTIME_FOLDER"
+
+    /// Nil in a process that no supervisor has started.
+    package static var path: String? { Environment.value(of: variable) }
+}
