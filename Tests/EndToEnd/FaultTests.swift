@@ -12,13 +12,24 @@ extension EndToEndTests {
         @Test(arguments: [SIGKILL, SIGSEGV])
         func aKilledWorkerCostsOnlyItsOwnRequest(_ signal: Int32) throws {
             try withServer(plainSite, files: plainFiles) { server in
-                let load = Load(.init(port: server.port, target: "/counter", clients: 16))
+                // Who has answered has started: one that ends before that is another fault.
+                let answering = Locked(Int32(0))
+                let load = Load(
+                    .init(
+                        port: server.port, target: "/counter", clients: 16,
+                        check: { response in
+                            if let pid = response.text.firstMatch(of: /"pid": (\d+)/)?.1 {
+                                answering.withLock { $0 = Int32(pid) ?? 0 }
+                            }
+                            return nil
+                        }))
                 load.waitFor(answers: 500)
                 let killed = 10
                 for _ in 0..<killed {
                     var worker: ProcessIdentity?
                     eventually {
-                        worker = server.children(running: " worker ").randomElement()
+                        let pid = answering.current
+                        worker = server.children(running: " worker ").first { $0.pid == pid }
                         return worker != nil
                     }
                     try #require(worker).kill(signal)
