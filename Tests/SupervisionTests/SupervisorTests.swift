@@ -180,7 +180,9 @@ struct SupervisorTests {
         let before = try server.waitForWorkers(2)
         try server.reload(with: server.text + "\n# changed\n")
         #expect(server.waitUntil { server.ask("pid").map { $0 != host } ?? false })
-        #expect(Set(try server.waitForWorkers(2).map(\.pid)) == Set(before.map(\.pid)))
+        #expect(
+            Set(try server.waitForWorkers(2).map(\.pid)) == Set(before.map(\.pid)),
+            "\(server.log)")
         // A pool with another program gets other processes.
         try server.reload(with: server.text.replacing("worker]", with: "worker, again]"))
         #expect(
