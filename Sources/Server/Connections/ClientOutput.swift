@@ -33,7 +33,9 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
     private let connection: Unmanaged<Connection>
 
     private let buffer = OutputBuffer()
-    private let backlog: ResponseBacklog
+    /// [any] What waits for the client: made when the first client of this slot takes less than there is, or
+    /// is sent a file, and kept then. An idle connection that never needed one is so much smaller.
+    private let backlog = Atomic<Unmanaged<ResponseBacklog>?>(nil)
     /// [any] The sender wakes the connection when all is sent, or nothing will be. Cleared by the sender.
     private let tellsConnection = Atomic<Bool>(false)
     /// [any] The client takes nothing: the poller tells when it does.
@@ -60,9 +62,6 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
         self.connection = .passUnretained(connection)
         self.shard = shard
         limits = shard.host.paceLimits
-        backlog = ResponseBacklog(
-            shard.host.backlogLimits, writers: shard.waitingWriters,
-            complaints: shard.host.complaints)
         super.init()
     }
 
@@ -72,7 +71,7 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
         self.transport = transport
         resetsOnClose = false
         pace = SendPace()
-        backlog.open()
+        withBacklog { $0.open() }
         tellsConnection.store(false, ordering: .relaxed)
         sentCount.store(0, ordering: .relaxed)
         complaint.withLock { $0 = nil }
@@ -105,6 +104,33 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
         } ?? false
     }
 
+    // MARK: The backlog
+
+    /// Nothing waits for the client but what the sender has in its hands.
+    private var hasNoBacklog: Bool {
+        backlog.load(ordering: .acquiring)?._withUnsafeGuaranteedRef { $0.isEmpty } ?? true
+    }
+
+    /// Does something with the backlog if there is one.
+    private func withBacklog(_ body: (ResponseBacklog) -> Void) {
+        backlog.load(ordering: .acquiring)?._withUnsafeGuaranteedRef { body($0) }
+    }
+
+    /// The runner or the sender needs one. The runner looks afterwards whether the response was cut.
+    private func makeBacklog() -> ResponseBacklog {
+        if let made = backlog.load(ordering: .acquiring) { return made.takeUnretainedValue() }
+        let new = Unmanaged.passRetained(
+            ResponseBacklog(
+                shard.host.backlogLimits, writers: shard.waitingWriters,
+                complaints: shard.host.complaints))
+        let (isMade, other) = backlog.compareExchange(
+            expected: nil, desired: new, ordering: .acquiringAndReleasing)
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        if isMade { return new.takeUnretainedValue() }
+        new.release()
+        return other!.takeUnretainedValue()
+    }
+
     // MARK: Sending by the runner
 
     /// Adds bytes to the buffer; how many lie there now.
@@ -120,7 +146,10 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
     ) -> Bool {
         buffer.take(into: &scratch)
         defer { scratch.removeAll(keepingCapacity: true) }
-        guard scratch.withUnsafeBytes({ backlog.keep($0, for: self) }) else { return false }
+        let backlog = makeBacklog()
+        guard isConnected, scratch.withUnsafeBytes({ backlog.keep($0, for: self) }) else {
+            return false
+        }
         return backlog.keep(file, offset: offset, count: count)
     }
 
@@ -137,8 +166,8 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
         defer { scratch.removeAll(keepingCapacity: scratch.capacity <= Self.directWrite * 4) }
         if !isConnected { return .over }
         if scratch.isEmpty && bytes.isEmpty { return flush(tellsConnection: tellsConnection) }
-        if backlog.isEmpty, arrive(.flush) {
-            let left = backlog.isEmpty ? sendNow(scratch, bytes) : (0, 0)
+        if hasNoBacklog, arrive(.flush) {
+            let left = hasNoBacklog ? sendNow(scratch, bytes) : (0, 0)
             finishTurn()
             if !isConnected { return .over }
             if left.0 == scratch.count && left.1 == bytes.count { return .sent }
@@ -156,7 +185,7 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
     /// What the client of a response that was cut still gets: as much as the kernel takes at once.
     func sendLast(_ scratch: inout [UInt8]) {
         buffer.take(into: &scratch)
-        if !scratch.isEmpty, backlog.isEmpty, arrive(.flush) {
+        if !scratch.isEmpty, hasNoBacklog, arrive(.flush) {
             if sendingStart == sending.count, file == nil, transport.isOpen {
                 let result = scratch.withUnsafeBytes { transport.send($0) }
                 if case .bytes(let count) = result { countSent(count) }
@@ -189,6 +218,8 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
         _ first: [UInt8], from start: Int, _ second: UnsafeRawBufferPointer, from offset: Int,
         _ tellsConnection: Bool
     ) -> Progress {
+        let backlog = makeBacklog()
+        guard isConnected else { return .over }
         let isKept = first.withUnsafeBytes {
             backlog.keep(UnsafeRawBufferPointer(rebasing: $0[start...]), for: self)
         }
@@ -250,9 +281,9 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
         guard sendingStart == sending.count, file == nil else { return }
         sending.removeAll(keepingCapacity: true)
         sendingStart = 0
-        buffer.take(into: &sending, unless: { !backlog.isEmpty })
+        buffer.take(into: &sending, unless: { !hasNoBacklog })
         let count = sending.count
-        if count > 0 { backlog.adopt(count) }
+        if count > 0 { makeBacklog().adopt(count) }
     }
 
     /// Sends until nothing is left, the kernel takes no more, or the turn's budget is used up.
@@ -300,13 +331,14 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
         if let range = file {
             if range.left > 0 { return true }
             file = nil
-            backlog.sent(range)
+            withBacklog { $0.sent(range) }
         }
         if sendingStart > 0 {
             sending.removeAll(keepingCapacity: true)
             sendingStart = 0
         }
-        switch backlog.takeFirst(&sending) {
+        guard let backlog = backlog.load(ordering: .acquiring) else { return false }
+        switch backlog._withUnsafeGuaranteedRef({ $0.takeFirst(&sending) }) {
         case .nothing: return false
         case .memory: return true
         case .file(let range):
@@ -320,12 +352,12 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
             let result = sending.withUnsafeBytes {
                 transport.send(
                     UnsafeRawBufferPointer(rebasing: $0[sendingStart...]),
-                    more: !backlog.isEmpty)
+                    more: !hasNoBacklog)
             }
             if case .bytes(let count) = result {
                 sendingStart += count
                 countSent(count)
-                backlog.sent(count)
+                withBacklog { $0.sent(count) }
             }
             return result
         }
@@ -374,18 +406,20 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
     /// The response ends here. Any thread.
     func cut() {
         cutGeneration.store(generation, ordering: .relaxed)
-        backlog.end()
+        // Who makes a backlog just now sees the mark, or this sees the backlog.
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        withBacklog { $0.end() }
     }
 
     /// The poller says that the client of that generation has reset the connection. Any thread.
     func clientReset(generation: UInt32) {
         resetGeneration.store(UInt64(generation), ordering: .relaxed)
-        backlog.wakeWriter()
+        withBacklog { $0.wakeWriter() }
     }
 
     /// Forgets what is not sent.
     private func drop() {
-        backlog.drop()
+        withBacklog { $0.drop() }
         if let range = file, range.half == nil { closeDescriptor(range.file) }
         file = nil
         sending = []
@@ -396,7 +430,7 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
     /// The connection ends: whoever has the sender's turn closes the socket.
     func close(reset: Bool) {
         if reset { cut() }
-        guard arrive(.close) else { return backlog.wakeWriter() }
+        guard arrive(.close) else { return withBacklog { $0.wakeWriter() } }
         closeNow()
         finishTurn()
     }
