@@ -31,6 +31,8 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
     }
 
     package var wouldBlock: Bool { code == EAGAIN }
+    /// Of a listener: it was shut down.
+    package var isInvalid: Bool { code == EINVAL }
 }
 
 /// Runs a system call until it is not interrupted by a signal; its result, or the errno as an error.

@@ -151,7 +151,7 @@ extension EndToEndTests {
         }
 
         @Test func aClientThatStopsSendingFailsTheReadAndFreesItsThread() throws {
-            try withReader("threads: { min: 1, max: 1 }\ntimeouts: { body: 1 }") { server in
+            try withReader("threads: { min: 2, max: 2 }\ntimeouts: { body: 1 }") { server in
                 for (query, status, text) in [("all", 408, nil), ("tell", 200, "error 30")] {
                     let client = try server.client()
                     try client.send(head(query, "Content-Length: 60000") + pattern(50_000))
@@ -182,7 +182,7 @@ extension EndToEndTests {
         }
 
         @Test func aClientThatResetsItsConnectionFreesTheThreadThatReads() throws {
-            try withReader("threads: { min: 1, max: 1 }") { server in
+            try withReader("threads: { min: 2, max: 2 }") { server in
                 for query in ["all", "pending"] {
                     try beginToSendAndReset(server, query)
                     #expect(try server.get("/hello").status == 200)

@@ -53,6 +53,14 @@ import Testing
         #expect(life.due == at(24))
     }
 
+    @Test func aConnectionThatAnOlderHostHandsOverIsBetweenRequests() {
+        var life = HTTP1Life()
+        life.adopt(limits, now: at(1))
+        #expect(life.due == at(16))
+        life.headBegan(limits, now: at(14))
+        #expect(life.due == at(24))
+    }
+
     @Test func bytesOfABodyRenewItsTimeAndTheLeastRateBoundsIt() {
         var life = opened()
         life.headCompleted()

@@ -20,8 +20,10 @@ import Testing
 
         init(
             memory: Int = 100, file: Int64 = 200, memoryBudget: Int64 = 1 << 20,
-            fileBudget: Int64 = 1 << 20, writers: WaitingThreads = WaitingThreads(threads: 8)
+            fileBudget: Int64 = 1 << 20, writers: WaitingThreads = WaitingThreads(most: 4),
+            holdsThread: Bool = true
         ) {
+            self.holdsThread = holdsThread
             self.memory = ByteBudget(limit: memoryBudget)
             files = ByteBudget(limit: fileBudget)
             let log = ErrorLog()
@@ -34,6 +36,7 @@ import Testing
         }
 
         var isCut: Bool { wasCut.load(ordering: .acquiring) }
+        let holdsThread: Bool
         var isConnected: Bool { !hasLeft.load(ordering: .acquiring) }
         func sendBacklog() { asked.countUp() }
         func cut() {
@@ -141,13 +144,42 @@ import Testing
     }
 
     @Test func oneWriterMoreThanMayWaitHasItsResponseCut() {
-        let writers = WaitingThreads(threads: 2)
+        let writers = WaitingThreads(most: 1)
         #expect(writers.enter())
         let sender = Sender(writers: writers)
         #expect(!sender.keep(numbered(0..<350)))
         #expect(sender.isCut)
         writers.leave()
         #expect(writers.enter())
+    }
+
+    @Test func aWriterThatIsNoThreadOfTheServersIsNotCounted() throws {
+        let sender = Sender(writers: WaitingThreads(most: 0), holdsThread: false)
+        let writer = try sender.keepWaiting(numbered(0..<350))
+        while !writer.isDone || !sender.backlog.isEmpty { _ = try sender.send() }
+        #expect(writer.wait() && !sender.isCut)
+    }
+
+    @Test func theLastBytesOfAResponseAreKeptWithoutAWaitHoweverFullItIs() throws {
+        let sender = Sender(writers: WaitingThreads(most: 0))
+        #expect(sender.keep(numbered(0..<300)))
+        #expect(numbered(300..<320).withUnsafeBytes { sender.backlog.keepLast($0) })
+        #expect(sender.asked.isZero && !sender.isCut)
+        var sent: [UInt8] = []
+        while let piece = try sender.send() { sent += piece }
+        #expect(sent == numbered(0..<320))
+        #expect(sender.memory.charged == 0 && sender.files.charged == 0)
+    }
+
+    @Test func aWriterThatOthersLeaveNoMemoryWaitsUntilItsOwnIsSent() throws {
+        let sender = Sender(memory: 1 << 20, file: 0, memoryBudget: 0)
+        let writer = try sender.keepWaiting(numbered(0..<20_000))
+        #expect(!writer.isDone)
+        #expect(try sender.send()?.count == 16_384)
+        #expect(writer.wait())
+        // Once, not for ever: it has slept meanwhile.
+        #expect(sender.asked.current == 1)
+        #expect(try sender.send()?.count == 20_000 - 16_384)
     }
 
     @Test func memoryIsChargedBeyondTheFirstBytesAndGivenBackWhenAllIsSentOrForgotten() throws {

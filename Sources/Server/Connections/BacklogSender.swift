@@ -5,6 +5,8 @@
 protocol BacklogSender {
     /// False once the client is gone or was given up.
     var isConnected: Bool { get }
+    /// The calling thread, which writes, is one of the server's: only so many of them may wait for clients.
+    var holdsThread: Bool { get }
     /// Tries to send, so that somebody is told when the client takes more.
     func sendBacklog()
     /// The response ends here.

@@ -65,9 +65,9 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
         super.init()
     }
 
-    /// A new connection in the slot.
-    func open(_ transport: Transport) {
-        claim()
+    /// A new connection in the slot. False: something late of the last one is still in a queue.
+    func open(_ transport: Transport) -> Bool {
+        guard claim() else { return false }
         self.transport = transport
         resetsOnClose = false
         pace = SendPace()
@@ -76,6 +76,7 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
         sentCount.store(0, ordering: .relaxed)
         complaint.withLock { $0 = nil }
         finishTurn()
+        return true
     }
 
     /// Bytes of the connection that the kernel has taken.
@@ -156,7 +157,8 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
     /// Sends the buffer, and bytes behind it from where they are; what the kernel does not take is kept.
     /// `scratch` is the runner's, and empty again afterwards.
     ///
-    /// - Parameter tellsConnection: when not all is sent at once, the connection is woken when it is.
+    /// - Parameter tellsConnection: This ends the response: when not all is sent at once, the connection is
+    ///   woken when it is, and nobody waits.
     /// - Returns: `.over` when the client is gone.
     func send(
         _ scratch: inout [UInt8], then bytes: UnsafeRawBufferPointer = .init(start: nil, count: 0),
@@ -220,14 +222,20 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
     ) -> Progress {
         let backlog = makeBacklog()
         guard isConnected else { return .over }
-        let isKept = first.withUnsafeBytes {
-            backlog.keep(UnsafeRawBufferPointer(rebasing: $0[start...]), for: self)
+        let second = UnsafeRawBufferPointer(rebasing: second[offset...])
+        let isKept = first.withUnsafeBytes { first in
+            let first = UnsafeRawBufferPointer(rebasing: first[start...])
+            // Who ends a response may be the thread that reads and sends for all others.
+            return tellsConnection
+                ? backlog.keepLast(first) && backlog.keepLast(second)
+                : backlog.keep(first, for: self) && backlog.keep(second, for: self)
         }
-        guard isKept,
-            backlog.keep(UnsafeRawBufferPointer(rebasing: second[offset...]), for: self)
-        else { return .over }
+        guard isKept else { return .over }
         return flush(tellsConnection: tellsConnection)
     }
+
+    /// A thread of an extension's own is nobody else's.
+    var holdsThread: Bool { ShardThread.current != nil }
 
     func sendBacklog() { _ = flush(tellsConnection: false) }
 

@@ -67,21 +67,32 @@ final class Connection: Schedulable, @unchecked Sendable {
 
     // MARK: Beginning and end
 
-    /// Puts a client's connection into this free slot.
-    func open(_ socket: Int32, peer: SocketAddress, local: SocketAddress) {
+    /// Puts a client's connection into this free slot. False: something late of the slot's last connection
+    /// is still in a queue, and must be run first.
+    ///
+    /// - Parameter isNew: no older host has served it.
+    func open(_ socket: Int32, peer: SocketAddress, local: SocketAddress, isNew: Bool) -> Bool {
         // A thread with an event of the slot's last connection may have the turn, for a few instructions.
-        claim()
+        guard claim() else { return false }
+        guard output.open(Transport(socket)) else {
+            giveTurnBack()
+            return false
+        }
         transport = Transport(socket)
-        output.open(transport)
         remote = peer
         self.local = local
         isDrained = false
         mayHaveEnded = false
         hasEnded.store(false, ordering: .relaxed)
-        life.open(shard.host.connectionLimits, now: CoarseClock.now)
+        if isNew {
+            life.open(shard.host.connectionLimits, now: CoarseClock.now)
+        } else {
+            life.adopt(shard.host.connectionLimits, now: CoarseClock.now)
+        }
         markIdle()
         shard.arm(self, at: life.due)
         giveTurnBack()
+        return true
     }
 
     /// After a run that was none: what came meanwhile is run by whoever is free.
@@ -120,12 +131,8 @@ final class Connection: Schedulable, @unchecked Sendable {
 
     /// Makes room for a newcomer; false when it is not idle any more.
     func closeIfIdle() -> Bool {
-        guard claimIfIdle() else {
-            idleSince.store(0, ordering: .relaxed)
-            return false
-        }
+        guard claimIfIdle() else { return false }
         guard life.phase == .idle, !hasUnreadBytes else {
-            idleSince.store(0, ordering: .relaxed)
             giveTurnBack()
             return false
         }
@@ -229,8 +236,10 @@ final class Connection: Schedulable, @unchecked Sendable {
         if life.phase == .idle, set == nil {
             // A new connection that has sent nothing is as idle as one between requests. What nobody has
             // read goes to the newer host with the socket, or is answered here.
-            if causes.contains(.leaving), shard.host.handsOver || !hasUnreadBytes {
-                return leave(on: thread)
+            if causes.contains(.leaving), shard.host.handsOver || !hasUnreadBytes,
+                let end = leave(on: thread)
+            {
+                return end
             }
             if !causes.contains(.socket) { return .waiting }
         }
@@ -278,11 +287,11 @@ final class Connection: Schedulable, @unchecked Sendable {
 
     // MARK: Leaving
 
-    /// An idle connection of a host that leaves.
-    func leave(on thread: ShardThread?) -> RunEnd {
+    /// An idle connection of a host that leaves. Nil: it stays, at least for now, and what has come for it is
+    /// not lost.
+    func leave(on thread: ShardThread?) -> RunEnd? {
         guard shard.host.handsOver else { return close(reset: false, on: thread) }
-        if life.isUnwanted { return .waiting }
-        guard shard.host.mayOffer(self) else { return becomeIdle(on: thread) }
+        guard !life.isUnwanted, shard.host.mayOffer(self) else { return nil }
         try? shard.poller.remove(transport.descriptor)
         idleSince.store(0, ordering: .relaxed)
         endWork(on: thread)
@@ -294,16 +303,6 @@ final class Connection: Schedulable, @unchecked Sendable {
 
     func markIdle() {
         if !isIdle { idleSince.store(max(1, CoarseClock.now.nanoseconds), ordering: .relaxed) }
-    }
-
-    /// Waits for another request, or for its turn to be offered.
-    func becomeIdle(on thread: ShardThread?) -> RunEnd {
-        if life.phase != .idle || set != nil {
-            life.becameIdle(shard.host.connectionLimits, now: CoarseClock.now)
-        }
-        endWork(on: thread)
-        markIdle()
-        return .waiting
     }
 
     /// The newer host has taken the connection, or has not. Any thread.

@@ -66,6 +66,13 @@ final class ConnectionTable: Sendable {
         open.subtract(1, ordering: .releasing)
     }
 
+    /// Gives back a slot that is not to be the next one taken: something of its last connection is still to
+    /// be run.
+    func giveLast(_ connection: Connection) {
+        free.withLock { $0.insert(Int32(truncatingIfNeeded: connection.slot), at: 0) }
+        open.subtract(1, ordering: .releasing)
+    }
+
     /// Calls `body` with every slot that has ever held a connection.
     func visit(_ body: (Connection) -> Void) {
         for slot in 0..<made.load(ordering: .acquiring) {
@@ -73,16 +80,22 @@ final class ConnectionTable: Sendable {
         }
     }
 
-    /// The connection that has waited the longest for another request.
-    func longestIdle() -> Connection? {
-        var longest: Connection?
-        var earliest = Int64.max
+    /// An idle connection, and since when it waits for another request.
+    struct Idle {
+        var connection: Connection
+        var since: Int64
+    }
+
+    /// The connection that has waited the longest, of those that come after that one.
+    func longestIdle(after last: Idle?) -> Idle? {
+        var longest: Idle?
         visit { connection in
             let since = connection.idleSince.load(ordering: .relaxed)
-            if since != 0, since < earliest {
-                earliest = since
-                longest = connection
-            }
+            guard since != 0 else { return }
+            let place = (since, connection.slot)
+            if let last, place <= (last.since, last.connection.slot) { return }
+            if let longest, place >= (longest.since, longest.connection.slot) { return }
+            longest = Idle(connection: connection, since: since)
         }
         return longest
     }

@@ -75,6 +75,7 @@ struct HTTP1Life {
     private(set) var due = Instant.never
     private var pace = ReceivePace(now: Instant(nanoseconds: 0))
     private var lingered = 0
+    /// Requests whose heads have come, here or in an older host.
     private(set) var requests = 0
     /// What is being sent answers something that was no request: anything may follow it.
     private var wasRefused = false
@@ -88,6 +89,13 @@ struct HTTP1Life {
         phase = .idle
         // Who connects and says nothing is a head that does not come.
         due = now.adding(seconds: limits.head)
+    }
+
+    /// An older host has handed it over, idle.
+    mutating func adopt(_ limits: Limits, now: Instant) {
+        self = HTTP1Life()
+        requests = 1
+        becameIdle(limits, now: now)
     }
 
     /// The first bytes of a request are there, and more must come.

@@ -61,7 +61,8 @@ final class HTTP1Response: ResponseStream {
                 }
                 // What came before it has been sent: the last response, or an interim one.
                 bodyStart = output.sent + Int64(buffered)
-                return output.isConnected
+                // Another thread than the one that handles the exchange may think for a long time now.
+                return output.isHandledHere ? output.isConnected : flush()
             }
         }
     }

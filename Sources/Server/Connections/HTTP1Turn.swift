@@ -391,16 +391,20 @@ enum HTTP1Turn {
             set.input.removeAll()
             connection.life.lingers(thread.shard.host.connectionLimits, now: .now)
             return nil
-        case .offer:
-            return connection.leave(on: thread)
-        case .next:
-            // With nothing more to read the set goes back, and forgets the exchange there.
-            if !set.input.isEmpty || !connection.isDrained { set.reset() }
-            connection.life.becameIdle(thread.shard.host.connectionLimits, now: CoarseClock.now)
-            // Others wait for this thread: what it has woken, or what is in the queue.
-            let isSpent = set.requestsInTurn >= Self.budget || thread.hasNext
-            return isSpent && (!set.input.isEmpty || !connection.isDrained) ? .yields : nil
+        case .offer: return connection.leave(on: thread) ?? waitForNext(connection, set, thread)
+        case .next: return waitForNext(connection, set, thread)
         }
+    }
+
+    private static func waitForNext(
+        _ connection: Connection, _ set: HTTP1WorkingSet, _ thread: ShardThread
+    ) -> Connection.RunEnd? {
+        // With nothing more to read the set goes back, and forgets the exchange there.
+        if !set.input.isEmpty || !connection.isDrained { set.reset() }
+        connection.life.becameIdle(thread.shard.host.connectionLimits, now: CoarseClock.now)
+        // Others wait for this thread: what it has woken, or what is in the queue.
+        let isSpent = set.requestsInTurn >= Self.budget || thread.hasNext
+        return isSpent && (!set.input.isEmpty || !connection.isDrained) ? .yields : nil
     }
 
     private static func linger(

@@ -89,6 +89,18 @@ final class ResponseBacklog: Sendable {
         return true
     }
 
+    /// The last bytes of a response, a few: they are kept beyond every bound, for who sends them must not wait.
+    /// False: the client is gone.
+    func keepLast(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        if bytes.isEmpty { return true }
+        return state.withLock { state in
+            if state.isOver { return false }
+            state.row.append(bytes)
+            hasPieces.store(true, ordering: .releasing)
+            return true
+        }
+    }
+
     private enum Kept {
         case kept(Int)
         case full(Room)
@@ -105,8 +117,12 @@ final class ResponseBacklog: Sendable {
                 hasPieces.store(true, ordering: .releasing)
                 return .inMemory(count)
             }
-            return state.row.spool.reserve(
+            // Without files only the end of what the host keeps for others brings room.
+            let isOverBudget = state.row.spool.isEmpty && state.row.unsent < limits.memory
+            let step = state.row.spool.reserve(
                 bytes.count, limit: limits.file, budget: limits.fileBudget)
+            if isOverBudget, case .full = step { return .overBudget }
+            return step
         }
         switch step {
         case .over: return .over
@@ -180,7 +196,8 @@ final class ResponseBacklog: Sendable {
         ShardThread.current?._withUnsafeGuaranteedRef { $0.mayBlock() }
         // Somebody must have tried to send what is waited for: only then is the client's readiness told.
         sender.sendBacklog()
-        guard writers.enter() else {
+        let isCounted = sender.holdsThread
+        guard !isCounted || writers.enter() else {
             complaints.log(
                 "writers", .warning,
                 "half of the threads wait for clients that read too slowly: a response was cut;"
@@ -188,7 +205,7 @@ final class ResponseBacklog: Sendable {
             sender.cut()
             return false
         }
-        defer { writers.leave() }
+        defer { if isCounted { writers.leave() } }
         // A folder that cannot be written has its own line.
         let bound =
             room == .half

@@ -51,6 +51,9 @@ final class RunQueue: Sendable {
     /// Nothing for anybody.
     var isEmpty: Bool { counts.load(ordering: .sequentiallyConsistent) == 0 }
 
+    /// Something waits for a thread that may start a handler.
+    var hasHandlers: Bool { !isEmpty && rows.withLock { $0.handlers.oldest != nil } }
+
     /// The caller has made it `queued`.
     func append(_ item: Schedulable, waitsForHandler: Bool) {
         let now = CoarseClock.now

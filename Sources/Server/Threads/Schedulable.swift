@@ -101,8 +101,14 @@ class Schedulable: @unchecked Sendable {
     }
 
     /// Takes the turn of something that should be idle; who has it for a late event gives it back at once.
-    func claim() {
-        while !claimIfIdle() { Thread.yield() }
+    /// False: it is in a queue, or does not become idle.
+    func claim() -> Bool {
+        for _ in 0..<10_000 {
+            if claimIfIdle() { return true }
+            if word.load(ordering: .relaxed) & Turn.mask == Turn.queued { return false }
+            Thread.yield()
+        }
+        return false
     }
 
     /// Takes the turn unless somebody has it or it is in a queue.

@@ -54,8 +54,8 @@ final class Shard: Sendable {
     init(host: Host, capacity: Int, threads: Threads) throws(SystemError) {
         self.host = host
         threadCount = threads
-        waitingWriters = WaitingThreads(threads: threads.max)
-        arrivingCalls = WaitingThreads(threads: threads.max)
+        waitingWriters = WaitingThreads(most: max(1, threads.max / 2))
+        arrivingCalls = WaitingThreads(most: threads.max / 2)
         poller = try Poller()
         wakeUp = try EventCounter()
         probe = try EventCounter()
@@ -125,13 +125,19 @@ final class Shard: Sendable {
         if count > wakeUps.load(ordering: .sequentiallyConsistent) { signal() }
     }
 
-    private func signal() {
+    func signal() {
         wakeUps.add(1, ordering: .sequentiallyConsistent)
         wakeUp.signal()
     }
 
     var hasQueued: Bool { !queue.isEmpty }
     var hasSleepers: Bool { sleepers.load(ordering: .relaxed) > 0 }
+
+    /// Something waits for a thread that may start a handler, and such a thread sleeps or is about to. The
+    /// poller does not say which of those who wait gets a wake-up: who may not start handlers keeps out of the way.
+    var wakesHandlers: Bool {
+        handlerSleepers.load(ordering: .sequentiallyConsistent) > 0 && queue.hasHandlers
+    }
 
     /// False: there is something to run first.
     func beginSleep(startsHandlers: Bool) -> Bool {
@@ -268,10 +274,13 @@ final class Shard: Sendable {
                 guard let (socket, peer) = try Socket.accept(listener.socket) else {
                     return connections.give(connection)
                 }
-                open(connection, socket, peer: peer, local: listener.address)
+                open(connection, socket, peer: peer, local: listener.address, isNew: true)
             } catch {
                 connections.give(connection)
-                guard isListening.load(ordering: .sequentiallyConsistent) else { return }
+                // EINVAL: a host that leaves has shut the listener down.
+                guard isListening.load(ordering: .sequentiallyConsistent), !error.isInvalid else {
+                    return
+                }
                 // EMFILE, ENFILE, ENOBUFS, ENOMEM: the client stays in the queue (man 2 accept).
                 return pauseAccepting(
                     "\(error); raise the limit on open files or lower limits.connections",
@@ -298,16 +307,26 @@ final class Shard: Sendable {
             return false
         }
         open(
-            connection, socket, peer: Socket.peerAddress(socket), local: Socket.localAddress(socket)
-        )
+            connection, socket, peer: Socket.peerAddress(socket),
+            local: Socket.localAddress(socket), isNew: false)
         return true
     }
 
     private func open(
-        _ connection: Connection, _ socket: Int32, peer: SocketAddress, local: SocketAddress
+        _ first: Connection, _ socket: Int32, peer: SocketAddress, local: SocketAddress, isNew: Bool
     ) {
         if case .unix = local {} else { Socket.setNoDelay(socket) }
-        connection.open(socket, peer: peer, local: local)
+        var connection = first
+        while !connection.open(socket, peer: peer, local: local, isNew: isNew) {
+            let next = connections.take(for: self)
+            connections.giveLast(connection)
+            guard let next else {
+                host.complaints.log(
+                    "watch", .error, "no slot is ready for a connection; it is closed")
+                return closeDescriptor(socket)
+            }
+            connection = next
+        }
         do throws(SystemError) {
             try poller.add(socket, Connection.events, token: connection.token)
         } catch {
@@ -320,9 +339,8 @@ final class Shard: Sendable {
     /// All slots are taken: when somebody waits, the connection that has been idle the longest goes. Nil
     /// when nobody waits, or nobody is idle: then the newcomers stay where they are.
     private func makeRoom(for listener: Host.Listener) -> Connection? {
-        guard !Socket.wait(listener.socket, for: .readable, milliseconds: 0).isEmpty else {
-            return nil
-        }
+        let ready = Socket.wait(listener.socket, for: .readable, milliseconds: 0)
+        guard ready.contains(.readable), !ready.contains(.hangUp) else { return nil }
         if let connection = closeLongestIdle() { return connection }
         pauseAccepting(
             "as many connections are at work as limits.connections allows", isFull: true)
@@ -330,10 +348,12 @@ final class Shard: Sendable {
     }
 
     private func closeLongestIdle() -> Connection? {
-        while let longest = connections.longestIdle() {
-            if longest.closeIfIdle(), let connection = connections.take(for: self) {
+        var last: ConnectionTable.Idle?
+        while let longest = connections.longestIdle(after: last) {
+            if longest.connection.closeIfIdle(), let connection = connections.take(for: self) {
                 return connection
             }
+            last = longest
         }
         return nil
     }

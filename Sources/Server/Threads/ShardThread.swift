@@ -103,6 +103,11 @@ final class ShardThread: @unchecked Sendable {
     /// False after the time-out.
     private func waitForEvents(milliseconds: Int32) -> Bool {
         single = max(0, single - 1)
+        if kind == .reserve, shard.wakesHandlers {
+            shard.signal()
+            Thread.sleep(milliseconds: 1)
+            return true
+        }
         guard shard.beginSleep(startsHandlers: startsHandlers) else { return true }
         let hasEvents = fillBatch(milliseconds: milliseconds)
         shard.endSleep(startsHandlers: startsHandlers)

@@ -8,7 +8,7 @@ final class WaitingThreads: Sendable {
     private let most: Int
     private let count = Atomic<Int>(0)
 
-    init(threads: Int) { most = max(1, threads / 2) }
+    init(most: Int) { self.most = most }
 
     var isEmpty: Bool { count.load(ordering: .relaxed) == 0 }
 
