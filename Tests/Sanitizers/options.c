@@ -15,6 +15,7 @@ const char *__asan_default_options(void) {
 }
 
 const char *__tsan_default_options(void) {
-    // A process goes on after a report and may show more; its exit code tells in the end.
-    return OPTIONS ":halt_on_error=0";
+    // A process goes on after a report and may show more. It ends when it ends: the second it would wait for
+    // others' races is longer than a supervisor waits for some.
+    return OPTIONS ":halt_on_error=0:atexit_sleep_ms=0";
 }

@@ -27,14 +27,16 @@ PATHS = {
 # What a worker of a pool is called on its command line.
 WORKERS = {"isolated": "worker", "php": "php-cgi"}
 
-# Each worker may have its connection to the host by then, and had none before; a log may be open.
-MORE_DESCRIPTORS = len(WORKERS) * comparisons.PROCESSES + 2
+# Each worker may have its connection to the host by then, and had none before; sixteen pipes for errors of scripts
+# are kept, if ever so many ran at once (ErrorPipes); a log may be open.
+MORE_DESCRIPTORS = len(WORKERS) * comparisons.PROCESSES + 2 * 16 + 2
 
 # Kills and reloads have their lines; what repeats itself a thousand times has not.
 LINES_A_SECOND = 100
 
-# Fewer requests than a fiftieth of the quiet ones: the server stood, whatever is allowed a single one.
-STANDING = 50
+# Fewer requests than a fiftieth of the quiet ones: the server stood, whatever is allowed a single one. Under a
+# sanitizer, which is told by the patience of the tests, less may come of what has to share two processors.
+STANDING = 50 * float(os.environ.get("MORTISE_TEST_PATIENCE", 1))
 
 # A killed process is gone a little after the signal, and its clients learn of it a little later.
 PATIENCE = 2.0
