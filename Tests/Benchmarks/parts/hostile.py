@@ -34,9 +34,16 @@ MORE_DESCRIPTORS = len(WORKERS) * comparisons.PROCESSES + 2 * 16 + 2
 # Kills and reloads have their lines; what repeats itself a thousand times has not.
 LINES_A_SECOND = 100
 
-# Fewer requests than a fiftieth of the quiet ones: the server stood, whatever is allowed a single one. Under a
-# sanitizer, which is told by the patience of the tests, less may come of what has to share two processors.
-STANDING = 50 * float(os.environ.get("MORTISE_TEST_PATIENCE", 1))
+# How many times slower than elsewhere everything may be: Tests/sanitize says so.
+SLOWER = float(os.environ.get("MORTISE_TEST_PATIENCE", 1))
+
+# Two threads are in calls that never end; as many as there are processors come in their place. The slower everything
+# is, the more threads ready work has asked for; one leaves when it has slept for ten seconds, and looks at such calls
+# wake some.
+MORE_THREADS = 4 * SLOWER
+
+# Fewer requests than a fiftieth of the quiet ones: the server stood, whatever is allowed a single one.
+STANDING = 50 * SLOWER
 
 # A killed process is gone a little after the signal, and its clients learn of it a little later.
 PATIENCE = 2.0
@@ -187,8 +194,7 @@ class Holding:
         return f"{self.descriptors} descriptors, {self.threads} threads, {self.memory / (1 << 20):.1f} MiB"
 
     def is_back(self, before, more_memory):
-        # Two threads are in calls that never end; as many as there are processors come in their place.
-        return (self.descriptors <= before.descriptors + MORE_DESCRIPTORS and self.threads <= before.threads + 4
+        return (self.descriptors <= before.descriptors + MORE_DESCRIPTORS and self.threads <= before.threads + MORE_THREADS
                 and self.memory <= before.memory + more_memory)
 
 
