@@ -3,9 +3,9 @@
 
 import Exchange
 
-/// The host names of all sites. The first site that answers for a host is its own, whether it names the
-/// host ("example.test"), all below one ("*.example.test") or any (no name at all). An unknown host gets
-/// site 0.
+/// The host names of all sites. An exact name ("example.test") goes before all wildcards, and the longest
+/// wildcard ("*.example.test") before the others, wherever their sites stand. What nobody names belongs to
+/// the site without host names, or to site 0 when all have some; so does a request without a host.
 ///
 ///     let hosts = HostTable([["example.test"], ["*.example.test"], []])
 ///     hosts.site(for: bytes, range)   // "www.Example.test": 1
@@ -13,8 +13,8 @@ struct HostTable: Sendable {
     private let exact: ByteTable
     /// By what follows the star: ".example.test".
     private let wildcards: ByteTable
-    /// The first site without host names; `Int.max` when all have some.
-    private let unnamed: Int
+    /// The site that answers for a host that nobody names.
+    private let fallback: Int
     private let hasOneSite: Bool
 
     /// The patterns of each site, in the order of the sites.
@@ -33,26 +33,25 @@ struct HostTable: Sendable {
         }
         self.exact = ByteTable(exact)
         self.wildcards = ByteTable(wildcards)
-        unnamed = sites.firstIndex { $0.isEmpty } ?? .max
+        fallback = sites.firstIndex { $0.isEmpty } ?? 0
         hasOneSite = sites.count <= 1
     }
 
-    /// The site for the host in that range of a request's bytes, without its port; 0 for none.
+    /// The site for the host in that range of a request's bytes, without its port.
     func site(for bytes: Span<UInt8>, _ host: Range<Int>) -> Int {
-        if hasOneSite || host.isEmpty { return 0 }
-        var first = unnamed
-        if let site = exact.numberIgnoringCase(of: bytes, host) { first = min(first, site) }
+        if hasOneSite { return 0 }
+        if let site = exact.numberIgnoringCase(of: bytes, host) { return site }
         let lengths = wildcards.lengths.span
-        for index in lengths.indices {
+        for index in lengths.indices.reversed() {
             // A star stands for something: ".example.test" itself is not below "example.test".
             let length = lengths[index]
-            guard length < host.count else { break }
+            guard length < host.count else { continue }
             let start = host.upperBound - length
             guard bytes[start] == UInt8(ascii: ".") else { continue }
             if let site = wildcards.numberIgnoringCase(of: bytes, start..<host.upperBound) {
-                first = min(first, site)
+                return site
             }
         }
-        return first == .max ? 0 : first
+        return fallback
     }
 }
