@@ -16,8 +16,8 @@ package struct Route {
     package var scriptFilename: [UInt8] = []
     /// Local redirects so far (RFC 3875 §6.2.2), at most 10.
     package var redirects = 0
-    /// A worker ended before it took the request, and another one was asked.
-    package var wasRetried = false
+    /// Workers that could not be reached with this request.
+    package var unreachedWorkers = 0
 
     package init() {}
 
@@ -41,6 +41,6 @@ package struct Route {
         if !pathInfo.isEmpty { pathInfo.removeAll(keepingCapacity: true) }
         if !scriptFilename.isEmpty { scriptFilename.removeAll(keepingCapacity: true) }
         redirects = 0
-        wasRetried = false
+        unreachedWorkers = 0
     }
 }

@@ -45,6 +45,39 @@ extension EndToEndTests {
             }
         }
 
+        /// The supervisor stands still meanwhile, so the host learns of the deaths from its connections.
+        @Test func idleWorkersThatAreKilledAllAtOnceCostNoRequest() throws {
+            try withServer(plainSite, files: plainFiles) { server in
+                let answering = Locked<Set<Substring>>([])
+                let load = Load(
+                    .init(
+                        port: server.port, target: "/counter", clients: 8,
+                        check: { response in
+                            if let pid = response.text.firstMatch(of: /"pid": (\d+)/)?.1 {
+                                answering.withLock { _ = $0.insert(pid) }
+                            }
+                            return nil
+                        }))
+                #expect(eventually { answering.current.count == 4 })
+                #expect(load.finish().failed.isEmpty)
+                let workers = server.children(running: " worker ")
+                let clients = try workers.map { _ in try server.client() }
+                server.process.signal(SIGSTOP)
+                defer { server.process.signal(SIGCONT) }
+                for worker in workers { worker.kill(SIGKILL) }
+                #expect(eventually { !workers.contains { $0.isAlive } })
+                for client in clients {
+                    try client.send("GET /counter HTTP/1.1\r\nHost: a\r\n\r\n")
+                }
+                #expect(
+                    eventually {
+                        server.errors.components(separatedBy: "could not be reached").count > 4
+                    })
+                server.process.signal(SIGCONT)
+                for client in clients { #expect(try client.response().status == 200) }
+            }
+        }
+
         @Test func aKilledHostIsReplacedAndNoConnectionIsRefused() throws {
             try withServer(plainSite, files: plainFiles) { server in
                 let load = Load(

@@ -31,6 +31,36 @@ extension EndToEndTests {
             }
         }
 
+        /// No process of a pool can be connected any more: all are replaced, and no request pays for it.
+        @Test func aRuntimeFolderThatWasRemovedAndMadeAnewCostsNoRequest() throws {
+            let site = """
+                pools:
+                  closing:
+                    command: [\(Package.folder)/Tests/Misbehaving/closingfcgi]
+                    processes: 4
+                \(plainSite)
+                      - { path: /closing, pool: closing }
+                """
+            try withServer(site, files: plainFiles) { server in
+                for target in ["/closing", "/counter"] {
+                    let load = Load(
+                        .init(port: server.port, target: target, clients: 8, requests: 200))
+                    #expect(load.wait().answered == [200: 200])
+                }
+                let folder = try #require(server.runtimeFolder)
+                try FileManager.default.removeItem(atPath: folder)
+                try FileManager.default.createDirectory(
+                    atPath: folder, withIntermediateDirectories: false,
+                    attributes: [.posixPermissions: 0o700])
+                try server.reload()
+                for target in ["/closing", "/counter", "/hello"] {
+                    let load = Load(
+                        .init(port: server.port, target: target, clients: 4, requests: 40))
+                    #expect(load.wait().answered == [200: 40], "\(server.errors.suffix(2000))")
+                }
+            }
+        }
+
         @Test func anIdleConnectionOutlivesItsHost() throws {
             try withServer(plainSite, files: plainFiles) { server in
                 let client = try server.client()

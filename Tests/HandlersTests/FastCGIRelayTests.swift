@@ -24,6 +24,13 @@ private func relay(
     return FastCGIRelay(pool: pool, isWorker: isWorker)
 }
 
+private func handlerOfPool(maximum: Int) -> (handler: FastCGIHandler, pool: WorkerPool) {
+    var settings = Settings.Pool(name: "php", program: .command(["php-cgi"]))
+    settings.maximum = maximum
+    let pool = WorkerPool(index: 0, settings: settings, supply: NoSupply())
+    return (FastCGIHandler(pool: pool, settings: settings, isWorker: true), pool)
+}
+
 /// Relays one request to a worker that reads all of it and says what `answer` makes of it.
 private func ask(
     _ client: Client, _ relay: FastCGIRelay = relay(), thenCloses: Bool = false,
@@ -166,10 +173,52 @@ private func ask(
         closed.close()
         let client = try Client(post(4), body: Array("body".utf8))
         let end = relay().run(client.exchange, on: closed.connection)
-        #expect(end == RelayEnd(outcome: .retry, fate: .broken) && !client.exchange.headSent)
+        #expect(end == RelayEnd(outcome: .unreached, fate: .broken) && !client.exchange.headSent)
         // The same exchange may be answered by another worker.
         let (again, response, asked) = try ask(client) { Says.answer("late", $0.id) }
         #expect(again.fate == .reusable && response.text == "late" && asked.body.count == 4)
+    }
+
+    @Test func requestGoesOnToTheNextWorkerUntilOneTakesIt() throws {
+        let (handler, pool) = handlerOfPool(maximum: 4)
+        let dead = try (0..<5).map { _ in try FakeWorker() }
+        for worker in dead {
+            pool.granted(worker.connection, isAsked: false)
+            worker.close()
+        }
+        let folder = try TemporaryFolder()
+        let client = try Client(post(4), body: Array("body".utf8), log: "\(folder.path)/log")
+        _ = handler.answer(client.exchange)
+        #expect(pool.status == WorkerPool.Status(workers: 0, idle: 0, waiting: 1))
+        let worker = try FakeWorker()
+        let background = Background {
+            let asked = worker.read()
+            worker.send(Says.answer("whole", asked.id))
+            return asked.body.count
+        }
+        pool.granted(worker.connection, isAsked: true)
+        _ = handler.resume(client.exchange)
+        #expect(client.response().text == "whole" && background.value == 4)
+        #expect(pool.status == WorkerPool.Status(workers: 1, idle: 1, waiting: 0))
+        let log = try folder.read("log")
+        #expect(log.split(separator: "\n").count == 5)
+        #expect(log.contains("a worker could not be reached (pool php)"))
+    }
+
+    @Test func requestThatReachesNoneOfAsManyWorkersAsThereMayBeFails() throws {
+        let (handler, pool) = handlerOfPool(maximum: 2)
+        let dead = try (0..<5).map { _ in try FakeWorker() }
+        for worker in dead {
+            pool.granted(worker.connection, isAsked: false)
+            worker.close()
+        }
+        let folder = try TemporaryFolder()
+        let client = try Client(get, log: "\(folder.path)/log")
+        _ = handler.answer(client.exchange)
+        #expect(client.response().status == 502)
+        #expect(pool.status.idle == 1)
+        let log = try folder.read("log")
+        #expect(log.contains("4 workers in a row could not be reached (pool php)"))
     }
 
     /// The worker ends with the request's last bytes unread, and may have read the first: whatever has
@@ -367,7 +416,8 @@ private func ask(
         for program in [full, ended] {
             let client = try Client(post(4), body: Array("body".utf8))
             let end = relay().run(client.exchange, on: program.connection)
-            #expect(end == RelayEnd(outcome: .retry, fate: .broken) && !client.exchange.headSent)
+            #expect(end == RelayEnd(outcome: .unreached, fate: .broken))
+            #expect(!client.exchange.headSent)
             _ = client.response()
         }
     }

@@ -1,6 +1,7 @@
 // A client and a worker made of socket pairs and threads.
 // SPDX-License-Identifier: Apache-2.0
 
+import Control
 import Exchange
 import ExtensionHost
 import Platform
@@ -72,6 +73,11 @@ final class Client {
 final class NoRunner: ExchangeRunner {
     static let shared = NoRunner()
     func resume(_ exchange: Exchange) {}
+}
+
+/// Who gives a pool nothing it does not have.
+struct NoSupply: WorkerSupply {
+    func send(_ message: HostMessage, descriptors: [Int32]) -> Bool { true }
 }
 
 /// What a worker was asked.

@@ -77,7 +77,7 @@ struct FastCGIConversation {
     /// tell whether the worker has read it (a Unix socket is reset also after a part was read). So a
     /// request may be sent again only when connecting, or the first send, failed.
     private mutating func begin() -> RelayEnd? {
-        let unreachable = RelayEnd(outcome: .retry, fate: .broken)
+        let unreached = RelayEnd(outcome: .unreached, fate: .broken)
         if worker.isConnected, relay.isWorker || worker.mayReuseConnection() {
             if sendFirst() { return nil }
             worker.foundClosed()
@@ -87,14 +87,14 @@ struct FastCGIConversation {
         // socket. Our own worker does not close before we do: one that has is dead.
         if worker.isConnected {
             worker.disconnect()
-            guard !relay.isWorker else { return unreachable }
+            guard !relay.isWorker else { return unreached }
         }
         do throws(SystemError) {
             try worker.connect()
         } catch {
-            return error.isShortage ? cannotConnect(error) : unreachable
+            return error.isShortage ? cannotConnect(error) : unreached
         }
-        return sendFirst() ? nil : unreachable
+        return sendFirst() ? nil : unreached
     }
 
     /// This process has no descriptor or no memory left, which is not the worker's fault.

@@ -18,8 +18,8 @@ package enum WorkerFate: Sendable, Equatable {
 package enum RelayOutcome: Sendable, Equatable {
     /// The client has its answer, or the exchange has failed: it is over.
     case answered
-    /// Nothing of the request has left this server: another worker may be asked, once.
-    case retry
+    /// Nothing of the request has left this server: another worker may be asked.
+    case unreached
     /// The answer is what this server says to another path: a local redirect (RFC 3875 §6.2.2).
     case redirect(path: [UInt8])
 }

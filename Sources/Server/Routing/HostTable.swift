@@ -15,7 +15,6 @@ struct HostTable: Sendable {
     private let wildcards: ByteTable
     /// The site that answers for a host that nobody names.
     private let fallback: Int
-    private let hasOneSite: Bool
 
     /// The patterns of each site, in the order of the sites.
     init(_ sites: [[String]]) {
@@ -34,12 +33,10 @@ struct HostTable: Sendable {
         self.exact = ByteTable(exact)
         self.wildcards = ByteTable(wildcards)
         fallback = sites.firstIndex { $0.isEmpty } ?? 0
-        hasOneSite = sites.count <= 1
     }
 
     /// The site for the host in that range of a request's bytes, without its port.
     func site(for bytes: Span<UInt8>, _ host: Range<Int>) -> Int {
-        if hasOneSite { return 0 }
         if let site = exact.numberIgnoringCase(of: bytes, host) { return site }
         let lengths = wildcards.lengths.span
         for index in lengths.indices.reversed() {

@@ -77,6 +77,12 @@ enum ProcessTree {
             .filter { $0.hasPrefix("socket:") })
     }
 
+    /// The value of a variable that the process was started with.
+    static func variable(_ name: String, of pid: Int32) -> String? {
+        contents("/proc/\(pid)/environ")?.split(separator: "\0")
+            .first { $0.hasPrefix("\(name)=") }.map { String($0.dropFirst(name.count + 1)) }
+    }
+
     private static func pids() -> [Int32] {
         ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap {
             Int32($0)

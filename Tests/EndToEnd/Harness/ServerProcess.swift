@@ -111,6 +111,11 @@ final class ServerProcess: Sendable {
         children.filter { " \($0.command) ".contains(part) }.map(\.identity)
     }
 
+    /// The folder with the workers' sockets, as the host has been told.
+    var runtimeFolder: String? {
+        host.flatMap { ProcessTree.variable("MORTISE_RUNTIME_FOLDER", of: $0.pid) }
+    }
+
     func client() throws -> RawClient { try RawClient(port: port) }
 
     /// One request on a connection of its own.
