@@ -18,18 +18,8 @@ package struct Inspection: Sendable, CustomStringConvertible {
         loaded = try LoadedExtension.load(path: path, name: name)
     }
 
-    /// Prints the inspection and returns the exit code: 0, or 1 when the file is no usable extension.
-    package static func run(_ path: String) -> Int32 {
-        do throws(ExtensionError) {
-            let inspection = try Inspection(path: path)
-            print(inspection)
-            inspection.loaded.terminate()
-            return 0
-        } catch {
-            print(error)
-            return 1
-        }
-    }
+    /// Calls TerminateExtension, whatever that may do to this process.
+    package func terminate() { loaded.terminate() }
 
     package var description: String {
         """

@@ -19,17 +19,13 @@ package final class ProbeRun {
         }
         package var end: End
         package var output: String
-
         /// What the library declares; nil when it cannot be used.
-        package var answer: ProbeAnswer? {
-            guard case .ended(.exited(let code)) = end else { return nil }
-            return ProbeAnswer(rawValue: code)
-        }
+        package var answer: ProbeAnswer?
 
         /// Why it cannot be used; nil when it can.
         package var problem: String? {
-            switch end {
-            case .ended(.exited(let code)) where ProbeAnswer(rawValue: code) != nil: nil
+            guard answer == nil else { return nil }
+            return switch end {
             case .ended(.exited(let code)):
                 lines.last ?? "loading it ended the process with code \(code)"
             case .ended(.killed(let signal)):
@@ -49,12 +45,25 @@ package final class ProbeRun {
     private final class Probe {
         let child: ChildProcess
         let pipe: Descriptor
+        private let answerPipe: Descriptor
         var output: [UInt8] = []
         var isOverdue = false
 
-        init(_ child: ChildProcess, _ pipe: consuming Descriptor) {
+        init(
+            _ child: ChildProcess, _ pipe: consuming Descriptor, answer: consuming Descriptor
+        ) {
             self.child = child
             self.pipe = pipe
+            answerPipe = answer
+        }
+
+        /// What it has said; asked once, after its end.
+        func answer() -> ProbeAnswer? {
+            var byte: UInt8 = 0
+            let read = withUnsafeMutableBytes(of: &byte) {
+                Files.readPipe(answerPipe.number, into: $0)
+            }
+            return read == .bytes(1) ? ProbeAnswer(rawValue: byte) : nil
         }
     }
 
@@ -120,10 +129,14 @@ package final class ProbeRun {
             let reader = Descriptor(owning: pipe.read)
             let writer = Descriptor(owning: pipe.write)
             Files.setNonBlocking(reader.number)
+            let answerPipe = try Files.pipe()
+            let answerReader = Descriptor(owning: answerPipe.read)
+            let answerWriter = Descriptor(owning: answerPipe.write)
+            Files.setNonBlocking(answerReader.number)
             var start = ProcessStart(program: program, arguments: arguments[number])
             start.environment = ChildEnvironment.strings
-            start.descriptors = [-1, writer.number, writer.number]
-            let probe = Probe(try ChildProcess(start), reader)
+            start.descriptors = [-1, writer.number, writer.number, answerWriter.number]
+            let probe = Probe(try ChildProcess(start), reader, answer: answerReader)
             do throws(SystemError) {
                 try poller.add(
                     probe.child.handle.number, .readable, token: UInt64(number) * 2)
@@ -164,10 +177,12 @@ package final class ProbeRun {
         probe.child.signalGroup(.kill)
         let end = probe.child.reap() ?? .killed(signal: Signal.kill.rawValue)
         running[number] = nil
-        let isKilledByOthers = end == .killed(signal: Signal.kill.rawValue) && !probe.isOverdue
+        let answer = probe.answer()
+        let isKilledByOthers =
+            answer == nil && !probe.isOverdue && end == .killed(signal: Signal.kill.rawValue)
         if schedule.ended(number, killedByOthers: isKilledByOthers) { return }
         results[number] = Result(
             end: probe.isOverdue ? .tookTooLong : .ended(end),
-            output: String(decoding: probe.output, as: UTF8.self))
+            output: String(decoding: probe.output, as: UTF8.self), answer: answer)
     }
 }

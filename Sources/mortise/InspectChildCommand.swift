@@ -13,9 +13,17 @@ struct InspectChildCommand: ParsableCommand {
 
     @Argument var file: String
 
-    /// An exit code of `mortise probe` when the extension can be used.
     func run() throws {
-        guard Inspection.run(file) == 0 else { throw ExitCode.failure }
-        throw ExitCode(ProbeAnswer.declaresNothing.rawValue)
+        let inspection: Inspection
+        do {
+            inspection = try Inspection(path: file)
+        } catch {
+            Terminal.say("\(error)")
+            throw ExitCode.failure
+        }
+        Terminal.say("\(inspection)")
+        // That it can be used; what it declares is among the lines.
+        ProbeAnswer.declaresNothing.tell()
+        inspection.terminate()
     }
 }

@@ -70,6 +70,22 @@ extension EndToEndTests {
             #expect(said.contains("extension dies: loading it crashed the process with signal 11"))
         }
 
+        @Test func anExtensionThatDoesNotLeaveIsNotToBlameForItsLoading() throws {
+            let lingers = try Package.misbehaving("lingers")
+            let site = try SiteFolder()
+            defer { site.remove() }
+            try site.write(
+                "site.yaml",
+                "extensions: { lingers: { library: \(lingers) } }\nsites: [{ root: www }]\n")
+            for command in [["check", site.path + "/site.yaml"], ["inspect", lingers]] {
+                let run = SpawnedProcessRun(Package.program, command)
+                #expect(run.run() == .exited(0), "\(run.errors)")
+                // It says itself that it is thread-safe, which counts.
+                let words = ["called in the server", "yes, it says so itself"]
+                #expect(words.contains { run.output.contains($0) }, "\(run.output)")
+            }
+        }
+
         @Test func aPoolWhoseProgramIsMissingOrFailsIsUnavailable() throws {
             try expectDisabled(
                 [:],
