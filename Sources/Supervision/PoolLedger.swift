@@ -121,11 +121,14 @@ struct PoolLedger: Sendable {
         var actions: [Action] = []
         switch event {
         case .hostServes(let host):
+            // Who has mended the program and reloads need not wait for the next attempt. What the first host
+            // finds, or the one after a death, has not been mended.
+            if current != nil {
+                backoff.reset()
+                loggedReason = ""
+            }
             current = host
             reclaimed = 0
-            // Who has mended the program and reloads need not wait for the next attempt.
-            backoff.reset()
-            loggedReason = ""
         case .hostGone(let host): forget(host, now, &actions)
         case .wanted(let host): addWant(of: host)
         case .released(let id, let host, let reason): release(id, host, reason, now, &actions)

@@ -183,6 +183,15 @@ struct PoolLedgerTests {
         #expect(pool(.hostServes(11)) == [.spawn])
     }
 
+    @Test func failureBeforeTheFirstHostServesIsTheFirstInARow() {
+        var pool = Pool(minimum: 1, maximum: 1)
+        #expect(pool(.tick) == [.spawn])
+        _ = pool(.spawnFailed(reason: "is missing"))
+        _ = pool(.hostServes(10))
+        let again = pool(.spawnFailed(reason: "is missing"))
+        #expect(!again.contains { if case .log = $0 { true } else { false } })
+    }
+
     @Test func missingProgramIsRefusedAtOnce() {
         var pool = Pool(minimum: 0, maximum: 4)
         _ = pool(.hostServes(10))
