@@ -15,16 +15,22 @@ struct WorkerStart: Equatable {
 
     enum Failure: Error, Equatable {
         case programMissing(String)
+        case folderMissing(String)
         var reason: String {
             switch self {
             case .programMissing(let name):
                 "could not be started: program \(name) was not found or may not be executed"
+            case .folderMissing(let path):
+                "could not be started: its folder \(path) does not exist; make it, or correct 'folder'"
             }
         }
     }
 
     /// - Parameter mortise: the path of this program.
     init(pool: Settings.Pool, settings: Settings, mortise: String) throws(Failure) {
+        if let folder = pool.folder, (try? Files.status(path: folder))?.kind != .directory {
+            throw .folderMissing(folder)
+        }
         switch pool.program {
         case .command(let words):
             let name = words.first ?? ""

@@ -99,6 +99,7 @@ struct SupervisorTests {
             pools: """
                   missing: { command: [no-such-program], processes: { min: 0, max: 2 } }
                   broken: { command: [sh, -c, "echo my last words >&2; exit 4"], processes: { min: 0, max: 2 } }
+                  astray: { command: [sh], folder: /no/such/folder, processes: { min: 0, max: 2 } }
                 """)
         _ = server.ask("want 0")
         #expect(server.waitUntil { server.ask("heard")?.contains("noWorker(pool: 0") == true })
@@ -106,6 +107,9 @@ struct SupervisorTests {
         _ = server.ask("want 1")
         #expect(server.waitUntil { server.ask("heard")?.contains("noWorker(pool: 1") == true })
         #expect(server.ask("heard")?.contains("exited with code 4") == true)
+        _ = server.ask("want 2")
+        #expect(server.waitUntil { server.ask("heard")?.contains("noWorker(pool: 2") == true })
+        #expect(server.ask("heard")?.contains("its folder /no/such/folder does not exist") == true)
         #expect(
             server.log.contains("[handler pool broken]") && server.log.contains("my last words"))
         #expect(server.stop() == .exited(code: 0))
