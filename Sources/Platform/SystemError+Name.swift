@@ -6,7 +6,7 @@ import Glibc
 extension SystemError {
     /// A cause that somebody above can act on (man 3 errno).
     package enum Name: Sendable {
-        case addressInUse, accessDenied, addressNotAvailable, noSuchFile
+        case addressInUse, accessDenied, addressNotAvailable, noSuchFile, noProgram
     }
 
     /// The process or the system is short of descriptors or memory; whoever was called is not to blame.
@@ -28,6 +28,7 @@ extension SystemError {
         case EACCES, EPERM: .accessDenied
         case EADDRNOTAVAIL: .addressNotAvailable
         case ENOENT: .noSuchFile
+        case ENOEXEC: .noProgram
         default: nil
         }
     }

@@ -83,7 +83,7 @@ final class BoundListener {
         case .accessDenied: "ports below 1024 and foreign folders need root or a capability"
         case .addressNotAvailable: "this machine does not have that address"
         case .noSuchFile: "make the socket's folder first"
-        case nil: "choose another address"
+        case .noProgram, nil: "choose another address"
         }
     }
 }

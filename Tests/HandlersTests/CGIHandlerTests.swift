@@ -145,6 +145,32 @@ private func answer(
         #expect(full.status == 503 && full.value("Retry-After") != nil)
     }
 
+    @Test(
+        arguments: [
+            (2, "does not exist"), (8, "such as \"#!/bin/sh\""), (13, "may not be executed"),
+        ])
+    func lineAboutAScriptThatCannotRunSaysWhatToLookAt(code: Int32, words: String) throws {
+        let folder = try TemporaryFolder()
+        let client = try Client(get, log: "\(folder.path)/log")
+        _ = CGIHandler(Settings.CGI(), starter: NoStarter(code: code)).run(client.exchange)
+        #expect(client.response().status == 500)
+        #expect(try folder.read("log").contains(words))
+    }
+
+    @Test func interpreterIsLookedForAlongThePathAndNamedWhenItIsMissing() throws {
+        let starter = ShellStarter("echo 'X: y'; echo")
+        #expect(answer(try Client(get), starter) { $0.interpreter = "sh" }.response.status == 200)
+        let program = try #require(starter.started.withLock { $0 }).program
+        #expect(program.hasPrefix("/") && program.hasSuffix("/sh"))
+        let folder = try TemporaryFolder()
+        var settings = Settings.CGI()
+        settings.interpreter = "no-such-interpreter"
+        let client = try Client(get, log: "\(folder.path)/log")
+        _ = CGIHandler(settings, starter: starter).run(client.exchange)
+        #expect(client.response().status == 503)
+        #expect(try folder.read("log").contains("interpreter no-such-interpreter was not found"))
+    }
+
     @Test func scriptMayWriteTheWholeResponseItself() throws {
         let text =
             "printf 'HTTP/1.1 203 Mine\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n5\\r\\nhello\\r\\n'; "

@@ -203,8 +203,8 @@ struct CGIConversation {
         case .started: ending = .exited(code: 0)
         case .ended(let end): ending = end
         case .failed(let code):
-            return fail(
-                500, "\(program) cannot be started: \(SystemError("execve", code: code))")
+            let error = SystemError("execve", code: code)
+            return fail(500, "\(program) cannot be started: \(Self.remedy(error) ?? "\(error)")")
         }
         guard isHeadRead else {
             return fail(502, "\(program): \(ResponseHeadError.noBlankLine); it \(ending)")
@@ -218,6 +218,19 @@ struct CGIConversation {
         }
         if outcome == .answered { exchange.finish() }
         isOver = true
+    }
+
+    /// What the author of a script that cannot be executed may look at (man 2 execve).
+    private static func remedy(_ error: SystemError) -> String? {
+        switch error.name {
+        case .noSuchFile:
+            "it, or the program that its first line names behind \"#!\", does not exist (in a file with"
+                + " Windows line ends that name has a carriage return)"
+        case .accessDenied:
+            "it, or the program that its first line names behind \"#!\", may not be executed"
+        case .noProgram: "it is no program, and its first line names none, such as \"#!/bin/sh\""
+        default: nil
+        }
     }
 }
 

@@ -10,13 +10,12 @@ extension CGIHandler {
     private static var largestEnvironment: Int { 128 * 1024 }
 
     /// The process to start; nil when its environment would be too large.
-    func script(for exchange: Exchange) -> Script? {
+    func script(for exchange: Exchange, interpreter: String?) -> Script? {
         let file = String(decoding: exchange.route.scriptFilename, as: UTF8.self)
         // No argument ever comes from the query (RFC 3875 §4.4 may be left out, and CVE-2012-1823
         // says why).
-        let program = settings.interpreter ?? file
         var script = Script(
-            program: program, arguments: settings.interpreter == nil ? [file] : [program, file],
+            program: interpreter ?? file, arguments: interpreter.map { [$0, file] } ?? [file],
             folder: Self.folder(of: file))
         let start = script.block.count
         addEnvironment(of: exchange, to: &script)

@@ -37,7 +37,15 @@ package final class CGIHandler: Sendable {
                 retryAfter: 1)
             return .answered
         }
-        guard let script = script(for: exchange) else {
+        let interpreter = settings.interpreter.map { (name: $0, path: ProgramSearch.find($0)) }
+        if let interpreter, interpreter.path == nil {
+            failures.fail(
+                exchange, status: 503,
+                reason: "interpreter \(interpreter.name) was not found or may not be executed;"
+                    + " install it, or correct 'interpreter'")
+            return .answered
+        }
+        guard let script = script(for: exchange, interpreter: interpreter?.path) else {
             failures.fail(
                 exchange, status: 431, reason: "the script's environment would be too large")
             return .answered
