@@ -1,9 +1,12 @@
 // Addresses to listen on, as people write them.
 // SPDX-License-Identifier: Apache-2.0
 
-enum Address {
-    static let expected =
+package enum Address {
+    package static let expected =
         "an address such as \"127.0.0.1:8080\", \"[::1]:8080\", \"8080\" or \"unix:/run/x.sock\""
+
+    /// Whether `mortise` can listen there, as far as the text tells.
+    package static func isValid(_ text: String) -> Bool { listener(text, folder: "/") != nil }
 
     /// The listener a text names; nil when it names none.
     static func listener(_ text: String, folder: String) -> Settings.Listener? {
@@ -76,5 +79,17 @@ enum Address {
             true
         default: false
         }
+    }
+}
+
+extension Settings.Listener {
+    /// Whether nobody can listen on both at the same time: they are the same, or one is all addresses of
+    /// its version of IP (IPv6 does not take IPv4's). Port 0 is a new port each time.
+    func excludes(_ other: Settings.Listener) -> Bool {
+        guard case .tcp(let host, let port) = self, case .tcp(let otherHost, let otherPort) = other
+        else { return self == other }
+        let isSameVersion = host.contains(":") == otherHost.contains(":")
+        guard port == otherPort, port != 0, isSameVersion else { return false }
+        return host == otherHost || [host, otherHost].contains { $0 == "0.0.0.0" || $0 == "::" }
     }
 }

@@ -56,8 +56,7 @@ struct SettingsReader {
                 element.refuse(expected: Address.expected)
                 continue
             }
-            // Port 0 is a new port each time.
-            if settings.listeners.contains(listener), !text.hasSuffix(":0") {
+            if settings.listeners.contains(where: { $0.excludes(listener) }) {
                 element.refuse(
                     found: "\(element.shown) a second time", expected: "each address once")
             }
@@ -146,7 +145,10 @@ struct SettingsReader {
             settings.logs.access =
                 access == "none" ? nil : access == "-" ? access : Path.absolute(access, in: folder)
         }
-        if let error = section["error"]?.text("a file, or \"-\" for standard error") {
+        let expected = "a file, or \"-\" for standard error"
+        if let value = section["error"], let error = value.text(expected) {
+            // There is always an error log: only the access log may be "none".
+            if error == "none" { value.refuse(expected: expected) }
             settings.logs.error = error == "-" ? nil : Path.absolute(error, in: folder)
         }
     }

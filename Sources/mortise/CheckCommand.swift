@@ -1,4 +1,4 @@
-// mortise check FILE.yaml
+// mortise check [FILE.yaml]
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
@@ -16,7 +16,7 @@ struct CheckCommand: ParsableCommand {
             """)
 
     @Argument(help: ArgumentHelp("The configuration.", valueName: "file.yaml"))
-    var file: String
+    var file = "site.yaml"
 
     func run() throws {
         var (configuration, settings) = try Commands.load { () throws(ConfigurationText.Failure) in
@@ -46,10 +46,11 @@ struct CheckCommand: ParsableCommand {
         ]
         let homes = settings.extensions.map { entry in
             let pool = settings.pools[entry.pool]
+            let most = pool.minimum < pool.maximum ? "up to " : ""
             let home =
                 entry.verdict?.home == .inProcess
                 ? "called in the server"
-                : "isolated in \(count(pool.maximum, "process", "processes"))"
+                : "isolated in \(most)\(count(pool.maximum, "process", "processes"))"
             return "\n  extension \(entry.name): \(home), \(entry.verdict?.path ?? entry.library)"
         }
         return "\(name): good; \(counts.joined(separator: ", "))" + homes.joined()

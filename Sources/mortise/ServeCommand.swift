@@ -31,6 +31,11 @@ struct ServeCommand: ParsableCommand {
             valueName: "address"))
     var listen: String?
 
+    func validate() throws {
+        guard let listen, !Address.isValid(listen) else { return }
+        throw ValidationError("'--listen \(listen)': expected \(Address.expected).")
+    }
+
     func run() throws {
         let (configuration, _) = try Commands.load { () throws(ConfigurationText.Failure) in
             try ConfigurationText.of(what, listen: listen)

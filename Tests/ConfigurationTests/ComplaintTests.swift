@@ -73,6 +73,10 @@ struct ComplaintTests {
             "listen: [\"80\", 0.0.0.0:80]",
             "1:16: found '0.0.0.0:80' a second time, expected each address once"
         ),
+        (
+            "listen: [\"80\", 127.0.0.1:80]",
+            "1:16: found '127.0.0.1:80' a second time, expected each address once"
+        ),
         ("listen: 1.2.3.4:65536", "1:9: found '1.2.3.4:65536', expected \(address)"),
         (
             "limits: { body: -1 }",
@@ -103,6 +107,10 @@ struct ComplaintTests {
             "1:13: found 'headd', "
                 + "expected one of head, body, receive, keep-alive, send, response, queue, "
                 + "request, drain; did you mean 'head'?"
+        ),
+        (
+            "logs: { error: none }",
+            "1:16: found 'none', expected a file, or \"-\" for standard error"
         ),
         (
             "logs: { access: }",
