@@ -80,6 +80,16 @@ package final class ErrorLog: Sendable {
         text.withUTF8 { log(level, bytes: $0, site: site, handler: handler, pid: pid) }
     }
 
+    /// Logs one fact, on standard error too when the log is a file: to somebody who waits for a start there.
+    package func logAloud(_ level: LogLevel, _ text: String) {
+        log(level, text)
+        let (isFile, process) = place.withLock { ($0.path != nil, $0.process) }
+        guard isFile else { return }
+        let terminal = ErrorLog()
+        terminal.open(path: nil, process: process)
+        terminal.log(level, text)
+    }
+
     /// Logs bytes of any origin, such as a line of a worker's standard error, as one fact.
     package func log(
         _ level: LogLevel, bytes: UnsafeBufferPointer<UInt8>, site: String? = nil,

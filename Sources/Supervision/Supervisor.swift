@@ -59,7 +59,7 @@ package enum Supervisor {
             let loop = try SupervisorLoop(options, text: text, settings: settings)
             return loop.run()
         } catch {
-            log.log(.error, error.reason)
+            log.logAloud(.error, error.reason)
             return 1
         }
     }

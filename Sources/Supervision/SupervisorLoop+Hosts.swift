@@ -174,7 +174,7 @@ extension SupervisorLoop {
             // What it wants is of no use to it any more; what it has taken counts.
             break
         case .ready: hostIsReady(host)
-        case .failed(let reason): host.complaint = String(reason.prefix(2000))
+        case .failed(let reason): host.complaint = "said: \(reason.prefix(2000))"
         case .wantWorker(let index):
             guard host.pools.indices.contains(index) else {
                 return killForNonsense(host, "there is no pool \(index)")
@@ -314,7 +314,7 @@ extension SupervisorLoop {
             hostBackoff.fail(now: now)
         }
         guard hasServed || (host.complaint == nil && hostBackoff.failures < 3) else {
-            log.log(.error, "the server cannot start: the host said: \(reason)")
+            log.logAloud(.error, "the server cannot start: the host \(reason)")
             exitCode = 1
             return stopAtOnce(nil)
         }

@@ -29,8 +29,11 @@ struct Requirements {
         let logs = [settings.logs.access, settings.logs.error].compactMap(\.self).filter {
             $0 != "-"
         }
-        for log in logs where !Folders.exists(Folders.parent(of: log)) {
-            problems.append("log \(log): no such folder")
+        for log in logs {
+            if Folders.exists(log) { problems.append("log \(log): it is a folder") }
+            if !Folders.exists(Folders.parent(of: log)) {
+                problems.append("log \(log): no such folder")
+            }
         }
         return problems
     }

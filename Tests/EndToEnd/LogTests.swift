@@ -115,6 +115,37 @@ extension EndToEndTests {
             }
         }
 
+        @Test func anAccessLogThatCannotBeOpenedIsNamedWhereTheStartIsWaitedFor() throws {
+            let site = try SiteFolder()
+            defer { site.remove() }
+            try site.write(
+                "site.yaml",
+                "listen: [127.0.0.1:\(ServerProcess.freePort())]\nlogs: { access: www, error: errors }\n"
+                    + "sites: [{ root: www }]\n")
+            let line = "the host said: the access log \(site.path)/www cannot be opened"
+            let run = SpawnedProcessRun(Package.program, ["serve", site.path + "/site.yaml"])
+            #expect(run.run() == .exited(1))
+            #expect(run.errors.contains(line), "\(run.errors)")
+            #expect(site.text("errors").contains(line))
+            let check = SpawnedProcessRun(Package.program, ["check", site.path + "/site.yaml"])
+            #expect(check.run() == .exited(1))
+            #expect(check.errors.contains("log \(site.path)/www: it is a folder"))
+        }
+
+        @Test func aReloadWhoseAccessLogCannotBeOpenedSaysWhich() throws {
+            try withServer(plainSite, files: plainFiles) { server in
+                let text = server.site.text("site.yaml")
+                    .replacingOccurrences(of: "/access.log", with: "/missing/access.log")
+                try server.site.write("site.yaml", text)
+                server.process.signal(SIGHUP)
+                let line =
+                    "the configuration was not changed: the new host said: the access log "
+                    + "\(server.site.path)/missing/access.log cannot be opened"
+                #expect(eventually { server.errors.contains(line) }, "\(server.errors)")
+                #expect(try server.get("/file.txt").status == 200)
+            }
+        }
+
         @Test func aLogThatWasMovedAwayIsOpenedAnew() throws {
             try withServer(plainSite, files: plainFiles) { server in
                 _ = try server.get("/file.txt?first")

@@ -62,12 +62,8 @@ package final class HostProcess {
         self.link = link
         log.open(path: settings.logs.error, process: "host")
         Signal.ignore(.pipe)
+        let accessLog = try Self.openAccessLog(settings, start, link)
         do throws(SystemError) {
-            let accessLog = try settings.logs.access.map { (path) throws(SystemError) in
-                try AccessLog(path: path, lines: start.lines) {
-                    link.send(.accessLog, descriptors: [$0])
-                }
-            }
             table = HandlerTable(settings, link: link)
             host = try Host(
                 settings: settings, listeners: start.listeners, router: table.router, errorLog: log,
@@ -77,6 +73,20 @@ package final class HostProcess {
             try Housekeeping(host: host, pools: table.pools).start()
         } catch {
             throw HostFailure(reason: "the host cannot start: \(error)")
+        }
+    }
+
+    private static func openAccessLog(
+        _ settings: Settings, _ start: SupervisorLink.Start, _ link: SupervisorLink
+    ) throws(HostFailure) -> AccessLog? {
+        guard let path = settings.logs.access else { return nil }
+        do throws(SystemError) {
+            return try AccessLog(path: path, lines: start.lines) {
+                link.send(.accessLog, descriptors: [$0])
+            }
+        } catch {
+            throw HostFailure(
+                reason: "the access log \(path) cannot be opened (\(error)); correct 'logs.access'")
         }
     }
 
