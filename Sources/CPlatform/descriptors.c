@@ -79,9 +79,6 @@ int cplatform_openat(int directory, const char *path, int flags, int mode) {
 
 int cplatform_memfd(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 
-int cplatform_is_regular(uint32_t mode) { return S_ISREG(mode); }
-int cplatform_is_directory(uint32_t mode) { return S_ISDIR(mode); }
-
 void cplatform_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 
 int cplatform_accept(int listener, void *address, uint32_t *length) {

@@ -6,7 +6,7 @@ import Glibc
 
 /// What fstat(2) tells of an open file.
 package struct FileStatus: Sendable, Equatable {
-    package enum Kind: Sendable { case regular, directory, other }
+    package enum Kind: Sendable { case regular, directory, socket, other }
     package let kind: Kind
     package let size: Int64
     /// Seconds since 1970.
@@ -20,8 +20,12 @@ package struct FileStatus: Sendable, Equatable {
 
     init(_ raw: stat) {
         kind =
-            cplatform_is_regular(raw.st_mode) != 0
-            ? .regular : cplatform_is_directory(raw.st_mode) != 0 ? .directory : .other
+            switch raw.st_mode & S_IFMT {
+            case S_IFREG: .regular
+            case S_IFDIR: .directory
+            case S_IFSOCK: .socket
+            default: .other
+            }
         size = Int64(raw.st_size)
         modified = Int64(raw.st_mtim.tv_sec)
         modifiedNanoseconds = Int64(raw.st_mtim.tv_nsec)

@@ -32,7 +32,7 @@ extension Files {
         switch status.kind {
         case .regular: return .file(descriptor, status)
         case .directory: return .folder
-        case .other: return .special
+        case .socket, .other: return .special
         }
     }
 

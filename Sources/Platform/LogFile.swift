@@ -7,7 +7,11 @@ import Glibc
 /// Where a log goes: a file of its own, or standard output, which may be a pipe, a socket or a terminal.
 package struct LogFile: ~Copyable, Sendable {
     private let descriptor: Descriptor
-    private let isRegular: Bool
+    private let kind: FileStatus.Kind
+    /// A write would wait for a reader: a pipe or terminal that others have set up for themselves.
+    private let isBlocking: Bool
+
+    private var isRegular: Bool { kind == .regular }
 
     /// Opens a file for appending, created with mode 0640 (`Files.openLog`).
     package init(path: String) throws(SystemError) {
@@ -16,15 +20,33 @@ package struct LogFile: ~Copyable, Sendable {
         if isRegular { lseek(descriptor.number, 0, SEEK_END) }
     }
 
-    /// Standard output, under a descriptor of its own.
+    /// Standard output.
     package static func standardOutput() throws(SystemError) -> LogFile {
-        let number = try retrying("fcntl") { fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) }
-        return try LogFile(Descriptor(owning: number))
+        try LogFile(sharing: STDOUT_FILENO)
+    }
+
+    /// A file that other processes have open too, under a descriptor of its own.
+    ///
+    /// What is no plain file is opened once more: being non-blocking belongs to the open file
+    /// (man 2 fcntl, F_SETFL), and the others' may stay as it is. A socket cannot be opened, and needs it
+    /// not; a pipe of another user may not be.
+    package init(sharing file: Int32) throws(SystemError) {
+        let kind = try Files.status(file).kind
+        if kind == .other,
+            let own = try? Files.open(
+                "/proc/self/fd/\(file)", [.writeOnly, .nonBlocking, .noControllingTerminal])
+        {
+            try self.init(own)
+        } else {
+            let number = try retrying("fcntl") { fcntl(file, F_DUPFD_CLOEXEC, 3) }
+            try self.init(Descriptor(owning: number))
+        }
     }
 
     /// A log's file that another process has opened.
     package init(_ descriptor: consuming Descriptor) throws(SystemError) {
-        isRegular = try Files.status(descriptor.number).kind == .regular
+        kind = try Files.status(descriptor.number).kind
+        isBlocking = kind == .other && cplatform_is_nonblocking(descriptor.number) == 0
         self.descriptor = descriptor
     }
 
@@ -47,13 +69,23 @@ package struct LogFile: ~Copyable, Sendable {
         return UnsafeRawBufferPointer(rebasing: piece[...end])
     }
 
+    /// Waits until the file takes something, or says why not; false when the deadline has passed.
+    package func waitForRoom(until deadline: Instant) -> Bool {
+        let milliseconds = deadline.pollTimeout()
+        guard milliseconds != 0 else { return false }
+        return !Socket.wait(descriptor.number, for: .writable, milliseconds: milliseconds).isNothing
+    }
+
     /// Writes what the file takes of a piece now: the number of bytes, `.wouldBlock`, or `.failed` with
     /// errno. A pipe whose reader has stopped takes nothing, though it may be in blocking mode.
     package func write(_ piece: UnsafeRawBufferPointer) -> Socket.Transfer {
-        guard
-            isRegular
-                || Socket.wait(descriptor.number, for: .writable, milliseconds: 0) == .writable
-        else { return .wouldBlock }
+        if kind == .socket { return Socket.send(descriptor.number, piece, dontWait: true) }
+        // Only a process that writes there between the two calls can still make the second one wait.
+        if isBlocking,
+            Socket.wait(descriptor.number, for: .writable, milliseconds: 0).isNothing
+        {
+            return .wouldBlock
+        }
         while true {
             let count = Glibc.write(descriptor.number, piece.baseAddress, piece.count)
             if count >= 0 { return .bytes(count) }

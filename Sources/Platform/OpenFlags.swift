@@ -15,6 +15,8 @@ package struct OpenFlags: OptionSet, Sendable {
     package static let truncate = OpenFlags(rawValue: O_TRUNC)
     package static let append = OpenFlags(rawValue: O_APPEND)
     package static let nonBlocking = OpenFlags(rawValue: O_NONBLOCK)
+    /// A terminal does not become that of this process's session (O_NOCTTY).
+    package static let noControllingTerminal = OpenFlags(rawValue: O_NOCTTY)
     package static let directory = OpenFlags(rawValue: O_DIRECTORY)
     package static let pathOnly = OpenFlags(rawValue: 0o10000000)
     package static let noFollow = OpenFlags(rawValue: O_NOFOLLOW)

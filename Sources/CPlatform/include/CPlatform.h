@@ -53,10 +53,6 @@ enum { CPLATFORM_CUT_BYTES = 1, CPLATFORM_CUT_DESCRIPTORS = 2 };
 ssize_t cplatform_receive_message(int socket, void *bytes, size_t room, int *descriptors,
                                   size_t *count, int *truncated, int flags);
 
-/// S_ISREG and S_ISDIR.
-int cplatform_is_regular(uint32_t mode);
-int cplatform_is_directory(uint32_t mode);
-
 /// Names the calling thread (15 bytes at most).
 void cplatform_name_thread(const char *name);
 
