@@ -5,18 +5,21 @@ import Platform
 
 /// The last lines of one host's access log on their way into its file.
 final class LeftLines {
-    /// Seconds for which a file that takes nothing is tried again.
+    /// Seconds for which a file that takes nothing is tried again, and one that takes something.
     private static let patience = 5.0
+    private static let longestPatience = 30.0
 
     private let file: LogFile
     private let lines: [UInt8]
     private var written = 0
-    private let giveUp: Instant
+    private var giveUp: Instant
+    private let end: Instant
 
     init(_ lines: [UInt8], file: consuming LogFile, now: Instant) {
         self.lines = lines
         self.file = file
         giveUp = now.adding(seconds: Self.patience)
+        end = now.adding(seconds: Self.longestPatience)
     }
 
     enum Outcome: Equatable {
@@ -36,6 +39,7 @@ final class LeftLines {
                     return .failed(lines: lines[written...].count { $0 == UInt8(ascii: "\n") })
                 }
                 written += count
+                giveUp = min(now.adding(seconds: Self.patience), end)
             }
             return .written
         }

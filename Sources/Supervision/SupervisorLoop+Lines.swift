@@ -28,6 +28,10 @@ extension SupervisorLoop {
         writeLeftLines(now)
     }
 
+    /// Seconds after which a file is tried again that did not take all: a pipe holds 64 KiB, and an idle
+    /// reader empties it in less.
+    private static let writeAgain = 0.01
+
     /// Never waits for a file: what one does not take now is tried again.
     func writeLeftLines(_ now: Instant) {
         leftLines.removeAll { left in
@@ -42,6 +46,6 @@ extension SupervisorLoop {
                 return true
             }
         }
-        times[.writeLines] = leftLines.isEmpty ? .never : now.adding(seconds: 0.1)
+        times[.writeLines] = leftLines.isEmpty ? .never : now.adding(seconds: Self.writeAgain)
     }
 }

@@ -19,9 +19,9 @@ import TestSupport
         errors.open(path: folder.path + "/errors")
     }
 
-    private func makeLog(_ path: String) throws -> AccessLog {
+    private func makeLog(_ path: String, patience: Double = 0.1) throws -> AccessLog {
         let lines = try GatheredLines(mapping: try GatheredLines.makeFile())
-        return try AccessLog(path: path, lines: lines, errors: errors)
+        return try AccessLog(path: path, lines: lines, errors: errors, patience: patience)
     }
 
     private func append(_ count: Int, to log: AccessLog, path: String = "/") throws {
@@ -103,6 +103,34 @@ import TestSupport
         log.flush()
         #expect(log.lostLines > 0)
         #expect(try lines("errors").count == 1)
+    }
+
+    /// Twenty times what the log's memory holds, by many more turns of a pipe's 64 KiB.
+    @Test func aPipeWhoseReaderGoesOnTakesEveryLine() throws {
+        folder.makePipe("pipe")
+        let reader = try Files.open(folder.path + "/pipe", [.readOnly, .nonBlocking])
+        let log = try makeLog(folder.path + "/pipe", patience: 60)
+        try log.start()
+        let count = 20_000
+        let path = "/" + String(repeating: "a", count: 1000)
+        let writing = Countdown(1)
+        try Thread.start(named: "writer") { @Sendable in
+            try? append(count, to: log, path: path)
+            writing.left.subtract(1, ordering: .releasing)
+        }
+        var received = 0
+        withUnsafeTemporaryAllocation(byteCount: 4096, alignment: 16) { room in
+            while received < count {
+                let ready = Socket.wait(reader.number, for: .readable, milliseconds: 60_000)
+                guard ready.contains(.readable),
+                    case .bytes(let size) = Files.readPipe(reader.number, into: room)
+                else { break }
+                received += room[..<size].count { $0 == UInt8(ascii: "\n") }
+            }
+        }
+        while writing.left.load(ordering: .acquiring) > 0 { Thread.sleep(milliseconds: 1) }
+        #expect(received == count && log.lostLines == 0)
+        #expect(try lines("errors").isEmpty)
     }
 
     @Test func aStoppedReaderHoldsNobodyAndMayGoOn() throws {

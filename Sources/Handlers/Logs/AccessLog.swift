@@ -19,8 +19,8 @@ import Synchronization
 package final class AccessLog: Sendable {
     /// Bytes that are worth a system call.
     private static let batch = 64 * 1024
-    /// Seconds after which less than a batch is written, and for which a line may wait for room.
-    private static let patience = 0.1
+    /// Seconds after which less than a batch is written.
+    private static let interval = 0.1
 
     private final class Lane: Sendable {
         let ring: SharedRing
@@ -30,6 +30,8 @@ package final class AccessLog: Sendable {
     }
 
     private let rings: [SharedRing]
+    /// Seconds for which a line may wait for room, and this log for a file that takes nothing.
+    private let patience: Double
     private let lanes: [Lane]
     /// The same, as threads take them: without counting references to what all of them share.
     private let borrowed: [Unmanaged<Lane>]
@@ -47,12 +49,14 @@ package final class AccessLog: Sendable {
     /// Opens the log: a file, or standard output for "-".
     ///
     /// - Parameters:
+    ///   - patience: Seconds for which a line may wait for room, and the log for a file that takes nothing.
     ///   - announce: is told each file before a line goes there, so that the supervisor can write to it.
     package init(
-        path: String, lines: GatheredLines, errors: ErrorLog = .shared,
+        path: String, lines: GatheredLines, errors: ErrorLog = .shared, patience: Double = 0.1,
         announce: @escaping @Sendable (Int32) -> Void = { _ in }
     ) throws(SystemError) {
         rings = lines.rings
+        self.patience = patience
         lanes = rings.map(Lane.init)
         borrowed = lanes.map(Unmanaged.passUnretained)
         writer = Mutex(try AccessLogWriter(path: path, errors: errors, announce: announce))
@@ -64,7 +68,7 @@ package final class AccessLog: Sendable {
             while true {
                 let ticket = work.ticket
                 flush()
-                _ = work.wait(after: ticket, until: Instant.now.adding(seconds: Self.patience))
+                _ = work.wait(after: ticket, until: Instant.now.adding(seconds: Self.interval))
             }
         }
     }
@@ -111,7 +115,7 @@ package final class AccessLog: Sendable {
             }
             guard !isFull.load(ordering: .relaxed) else { break }
             work.wake()
-            let end = deadline ?? Instant.now.adding(seconds: Self.patience)
+            let end = deadline ?? Instant.now.adding(seconds: patience)
             deadline = end
             if !room.wait(after: ticket, until: end) { isFull.store(true, ordering: .relaxed) }
         }
@@ -140,7 +144,7 @@ package final class AccessLog: Sendable {
     package func flush() -> Bool {
         let isDone = writer.withLockIfAvailable { writer -> Bool in
             let reopens = reopens.exchange(false, ordering: .relaxed)
-            writer.write(rings) { room.wake() }
+            writer.write(rings, patience: patience) { room.wake() }
             if writer.isStalled {
                 isFull.store(true, ordering: .relaxed)
             } else if isFull.exchange(false, ordering: .relaxed) {

@@ -10,7 +10,7 @@ struct AccessLogWriter: ~Copyable, Sendable {
     private let errors: ErrorLog
     private let announce: @Sendable (Int32) -> Void
     private var file: LogFile
-    /// The file took nothing in the last attempt.
+    /// The file took nothing in the last attempt, for as long as it was waited for.
     private(set) var isStalled = false
     /// The error log says that the file takes nothing, and not yet that it takes lines again.
     private var isToldOf = false
@@ -30,24 +30,38 @@ struct AccessLogWriter: ~Copyable, Sendable {
         return try LogFile(path: path)
     }
 
-    /// Writes what waits in the rings, until the file takes no more; `didWrite` after each piece.
-    mutating func write(_ rings: [SharedRing], didWrite: () -> Void) {
+    /// Writes what waits in the rings, until the file has taken nothing for `patience` seconds; `didWrite`
+    /// after each piece.
+    mutating func write(_ rings: [SharedRing], patience: Double, didWrite: () -> Void) {
         isStalled = false
-        for ring in rings where !isStalled { write(ring, didWrite: didWrite) }
+        for ring in rings where !isStalled { write(ring, patience, didWrite) }
     }
 
-    private mutating func write(_ ring: SharedRing, didWrite: () -> Void) {
+    /// Only what waits already: a ring that is filled as fast as it is emptied must not keep the others back.
+    private mutating func write(_ ring: SharedRing, _ patience: Double, _ didWrite: () -> Void) {
+        var left = ring.waiting.count
+        while left > 0 {
+            let piece = file.piece(of: UnsafeRawBufferPointer(rebasing: ring.waiting[..<left]))
+            let result = write(piece, of: ring, patience)
+            guard case .bytes(let count) = result, count > 0 else { return stall(result) }
+            left -= count
+            didWrite()
+        }
+    }
+
+    /// A pipe is full as soon as its reader has not run for a moment, which is no reason to lose a line.
+    private func write(
+        _ piece: UnsafeRawBufferPointer, of ring: SharedRing, _ patience: Double
+    ) -> Socket.Transfer {
+        var deadline: Instant?
         while true {
-            let piece = file.piece(of: ring.waiting)
-            if piece.isEmpty { return }
             ring.willWrite(piece.count, fileEnd: file.end)
             let result = file.write(piece)
-            guard case .bytes(let count) = result, count > 0 else {
-                ring.wrote(0)
-                return stall(result)
-            }
-            ring.wrote(count)
-            didWrite()
+            if case .bytes(let count) = result { ring.wrote(count) } else { ring.wrote(0) }
+            guard result == .wouldBlock else { return result }
+            let end = deadline ?? Instant.now.adding(seconds: patience)
+            deadline = end
+            guard file.waitForRoom(until: end) else { return result }
         }
     }
 
@@ -59,7 +73,9 @@ struct AccessLogWriter: ~Copyable, Sendable {
             let error = SystemError("write", code: code)
             errors.log(.error, "access log \(path) cannot be written: \(error)")
         } else {
-            errors.log(.error, "access log \(path) takes no more: its reader has stopped")
+            errors.log(
+                .error,
+                "access log \(path) takes no more: its reader has stopped, or reads too slowly")
         }
     }
 
