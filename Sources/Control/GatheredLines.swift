@@ -26,6 +26,12 @@ package final class GatheredLines: Sendable {
         self.rings = rings
     }
 
+    /// Lines that found no room in any ring, and of which no line of the error log tells yet. They are
+    /// counted beside the first ring's positions, for the supervisor to tell of when the host cannot.
+    package var lost: Int { rings[0].lost }
+    package func countLost() { rings[0].countLost() }
+    package func takeLost() -> Int { rings[0].takeLost() }
+
     /// Memory for a new host.
     package static func makeFile() throws(SystemError) -> Descriptor {
         try Files.memory(named: "mortise-lines", size: ringCount * spacing)
@@ -39,10 +45,13 @@ package final class GatheredLines: Sendable {
         package var lines: [UInt8]
         /// Something of it could not be what a host leaves, and was not taken.
         package var isDamaged: Bool
+        /// Lines that were lost before, and of which the host has not told.
+        package var lost: Int
 
-        package init(lines: [UInt8] = [], isDamaged: Bool = false) {
+        package init(lines: [UInt8] = [], isDamaged: Bool = false, lost: Int = 0) {
             self.lines = lines
             self.isDamaged = isDamaged
+            self.lost = lost
         }
     }
 
@@ -64,6 +73,7 @@ package final class GatheredLines: Sendable {
                 left.isDamaged = true
                 continue
             }
+            if index == 0 { left.lost = Int(clamping: rest.lost) }
             var lines = rest.bytes.dropFirst(written(of: rest, logEnds))
             let end = lines.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? lines.startIndex
             if end < lines.endIndex { left.isDamaged = true }

@@ -26,7 +26,7 @@ package final class SharedRing: @unchecked Sendable {
         // A line of the cache each for those who add and those who write.
         case added = 0
         case written = 8
-        case writing, fileEnd
+        case writing, fileEnd, lost
     }
 
     package let capacity: Int
@@ -90,6 +90,18 @@ package final class SharedRing: @unchecked Sendable {
         return waiting + count
     }
 
+    // MARK: Lost for want of room
+
+    /// What was never added, and of which nobody has told yet. Any thread counts and takes.
+    package var lost: Int { Int(clamping: load(.lost)) }
+    package func countLost() {
+        words[Word.lost.rawValue].wrappingAdd(1, ordering: .relaxed)
+    }
+    /// Who takes them tells of them.
+    package func takeLost() -> Int {
+        Int(clamping: words[Word.lost.rawValue].exchange(0, ordering: .relaxed))
+    }
+
     // MARK: Writing
 
     /// What waits now. It stays where it is until `wrote`.
@@ -123,12 +135,14 @@ package final class SharedRing: @unchecked Sendable {
         package var beingWritten: Int
         /// Where the file ended before that; nil when it has no end.
         package var fileEnd: Int64?
+        /// What was lost before, and not told of.
+        package var lost: UInt64
     }
 
     /// Reads the ring in that file, whose process has ended and is not believed. Nil: its numbers, or the
     /// file, cannot be what a ring has left.
     package static func rest(in file: Int32, at offset: Int, capacity: Int) -> Rest? {
-        var header = [UInt64](repeating: 0, count: Word.fileEnd.rawValue + 1)
+        var header = [UInt64](repeating: 0, count: Word.lost.rawValue + 1)
         guard header.withUnsafeMutableBytes({ read(file, into: $0, at: offset) }) else {
             return nil
         }
@@ -149,8 +163,8 @@ package final class SharedRing: @unchecked Sendable {
         }
         guard isWhole else { return nil }
         return Rest(
-            bytes: bytes, beingWritten: Int(writing - written), fileEnd: fileEnd < 0 ? nil : fileEnd
-        )
+            bytes: bytes, beingWritten: Int(writing - written),
+            fileEnd: fileEnd < 0 ? nil : fileEnd, lost: header[Word.lost.rawValue])
     }
 
     private static func read(

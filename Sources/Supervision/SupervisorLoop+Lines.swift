@@ -16,6 +16,12 @@ extension SupervisorLoop {
                 "host \(host.process.pid) left its access log's last lines damaged; what of them"
                     + " cannot be read is lost")
         }
+        if left.lost > 0 {
+            log.log(
+                .warning,
+                "host \(host.process.pid) ended before its access log took lines again; \(left.lost)"
+                    + " lines were lost")
+        }
         guard !left.lines.isEmpty else { return }
         guard let file = host.accessLog.take() else {
             return log.log(

@@ -100,6 +100,21 @@ import Testing
         }
     }
 
+    @Test func linesLostAndNotToldOfAreKnownAfterDeath() throws {
+        lines.countLost()
+        lines.countLost()
+        gather("one\n")
+        #expect(
+            GatheredLines.left(in: memory.number, logEnds: nil)
+                == .init(lines: Array("one\n".utf8), lost: 2))
+        #expect(lines.takeLost() == 2)
+        #expect(GatheredLines.left(in: memory.number, logEnds: nil).lost == 0)
+        // Word 11 counts them; no number is too large to be told.
+        try set(11, .max)
+        #expect(GatheredLines.left(in: memory.number, logEnds: nil).lost == .max)
+        #expect(lines.lost == .max)
+    }
+
     // Words 0, 8, 9: added, written, writing.
     @Test(arguments: [
         (0, UInt64.max), (0, 3), (0, 1 << 40), (8, .max), (8, 1 << 40), (9, .max), (9, 9), (9, 3),

@@ -146,6 +146,26 @@ extension EndToEndTests {
             }
         }
 
+        /// The host leaves while its log takes nothing: it can tell of no line, and the supervisor does.
+        @Test func everyLineOfALogThatTakesNothingIsToldAsLost() throws {
+            let site = try SiteFolder()
+            defer { site.remove() }
+            for (name, text) in plainFiles { try site.write(name, text) }
+            let port = ServerProcess.freePort()
+            let server = try ServerProcess(
+                "listen: [127.0.0.1:\(port)]\nlogs: { access: /dev/full }\n" + plainSite,
+                in: site, port: port)
+            let client = try server.client()
+            let target = "/file.txt?" + String(repeating: "a", count: 4000)
+            for _ in 0..<1000 { #expect(try client.exchange("GET", target).status == 200) }
+            server.stop()
+            let told = server.errors.matches(
+                of: /(\d+) lines (?:were lost|of a host that has ended are lost)/
+            ).compactMap { Int($0.output.1) }
+            // The harness asked once, to see that the server answers.
+            #expect(told.count == 2 && told.reduce(0, +) == 1001, "\(server.errors)")
+        }
+
         @Test func aLogThatWasMovedAwayIsOpenedAnew() throws {
             try withServer(plainSite, files: plainFiles) { server in
                 _ = try server.get("/file.txt?first")

@@ -133,6 +133,16 @@ import TestSupport
         #expect(try lines("errors").isEmpty)
     }
 
+    @Test func aLineLostAfterTheLastWriteIsToldByTheNext() throws {
+        let lines = try GatheredLines(mapping: try GatheredLines.makeFile())
+        let log = try AccessLog(path: folder.path + "/log", lines: lines, errors: errors)
+        log.flush()
+        lines.countLost()
+        log.finish()
+        #expect(log.lostLines == 0)
+        #expect(try self.lines("errors")[0].hasSuffix("; 1 lines were lost"))
+    }
+
     @Test func aStoppedReaderHoldsNobodyAndMayGoOn() throws {
         folder.makePipe("pipe")
         let reader = try Files.open(folder.path + "/pipe", [.readOnly, .nonBlocking])

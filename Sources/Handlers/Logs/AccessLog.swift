@@ -14,8 +14,9 @@ import Synchronization
 /// request waits for a disk.
 ///
 /// When the rings are full, a mebibyte in all, because the file takes lines more slowly than they come, a
-/// request's thread waits for up to a tenth of a second, once; after that, and when the file takes nothing
-/// at all, lines are counted and lost until the file takes some again, and the error log says so.
+/// request's thread waits for up to a tenth of a second, once; after that, and when the file has taken
+/// nothing for as long, lines are counted and lost until what has gathered is written, and the error log
+/// says so: this process's, or the supervisor's when this one ends before.
 package final class AccessLog: Sendable {
     /// Bytes that are worth a system call.
     private static let batch = 64 * 1024
@@ -29,7 +30,7 @@ package final class AccessLog: Sendable {
         init(_ ring: SharedRing) { self.ring = ring }
     }
 
-    private let rings: [SharedRing]
+    private let lines: GatheredLines
     /// Seconds for which a line may wait for room, and this log for a file that takes nothing.
     private let patience: Double
     private let lanes: [Lane]
@@ -37,7 +38,6 @@ package final class AccessLog: Sendable {
     private let borrowed: [Unmanaged<Lane>]
     /// Nobody waits for this lock: who finds it taken leaves the writing to whoever writes.
     private let writer: Mutex<AccessLogWriter>
-    private let lost = Atomic<Int>(0)
     /// No line waits for room: the file takes nothing, or has taken nothing for as long as a line waits.
     private let isFull = Atomic<Bool>(false)
     private let reopens = Atomic<Bool>(false)
@@ -55,9 +55,9 @@ package final class AccessLog: Sendable {
         path: String, lines: GatheredLines, errors: ErrorLog = .shared, patience: Double = 0.1,
         announce: @escaping @Sendable (Int32) -> Void = { _ in }
     ) throws(SystemError) {
-        rings = lines.rings
+        self.lines = lines
         self.patience = patience
-        lanes = rings.map(Lane.init)
+        lanes = lines.rings.map(Lane.init)
         borrowed = lanes.map(Unmanaged.passUnretained)
         writer = Mutex(try AccessLogWriter(path: path, errors: errors, announce: announce))
     }
@@ -73,8 +73,8 @@ package final class AccessLog: Sendable {
         }
     }
 
-    /// Lines lost since the file last took one.
-    package var lostLines: Int { lost.load(ordering: .relaxed) }
+    /// Lines lost of which the error log does not tell yet.
+    package var lostLines: Int { lines.lost }
 
     // MARK: Adding
 
@@ -119,7 +119,7 @@ package final class AccessLog: Sendable {
             deadline = end
             if !room.wait(after: ticket, until: end) { isFull.store(true, ordering: .relaxed) }
         }
-        lost.add(1, ordering: .relaxed)
+        lines.countLost()
     }
 
     /// Runs `body` with a lane that no other thread holds and that has room; waits for the last one alone,
@@ -144,12 +144,10 @@ package final class AccessLog: Sendable {
     package func flush() -> Bool {
         let isDone = writer.withLockIfAvailable { writer -> Bool in
             let reopens = reopens.exchange(false, ordering: .relaxed)
-            writer.write(rings, patience: patience) { room.wake() }
-            if writer.isStalled {
-                isFull.store(true, ordering: .relaxed)
-            } else if isFull.exchange(false, ordering: .relaxed) {
-                writer.tellLost(lost.exchange(0, ordering: .relaxed))
-            }
+            writer.write(lines.rings, patience: patience) { room.wake() }
+            isFull.store(writer.isStalled, ordering: .relaxed)
+            // A line may have been lost after the last time, when room was already there again.
+            if !writer.isStalled { writer.tellLost(lines.takeLost()) }
             if reopens { writer.reopen() }
             return true
         }
