@@ -131,7 +131,7 @@ final class RunningSupervisor {
 
     /// Waits at most 30 seconds.
     func waitUntil(_ condition: () -> Bool) -> Bool {
-        let deadline = Instant.now.adding(seconds: 30)
+        let deadline = Instant.now.adding(seconds: 120)
         while Instant.now < deadline {
             if condition() { return true }
             Thread.sleep(milliseconds: 10)

@@ -134,6 +134,8 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
 
     // MARK: Sending by the runner
 
+    override var hasUnsent: Bool { !buffer.isEmpty }
+
     /// Adds bytes to the buffer; how many lie there now.
     func append(_ fill: (inout [UInt8]) -> Void) -> Int { buffer.append(fill) }
 

@@ -73,6 +73,9 @@ class Schedulable: @unchecked Sendable {
     var nextInQueue: Unmanaged<Schedulable>?
     var queuedAt = Instant(nanoseconds: 0)
 
+    /// [any] Whether a handler has left something in it that nobody sends.
+    var hasUnsent: Bool { false }
+
     /// Runs until it has to wait; the caller has given it the turn.
     func run(_ causes: Causes, on thread: ShardThread) {
         preconditionFailure("a schedulable that does nothing")

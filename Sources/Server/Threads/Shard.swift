@@ -217,7 +217,9 @@ final class Shard: Sendable {
 
     /// What a handler has written before it began to think is sent by another thread.
     private func flushOutput(of thread: ShardThread) {
-        thread.handling.load(ordering: .acquiring)?._withUnsafeGuaranteedRef { wake($0, .flush) }
+        thread.handling.load(ordering: .acquiring)?._withUnsafeGuaranteedRef {
+            if $0.hasUnsent { wake($0, .flush) }
+        }
     }
 
     /// An event goes to the threads that are free: by the queue when it is a connection's.

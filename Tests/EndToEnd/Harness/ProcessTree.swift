@@ -66,10 +66,11 @@ enum ProcessTree {
         (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").count) ?? 0
     }
 
-    /// The sockets among a process's descriptors, as /proc names them.
-    static func sockets(of pid: Int32) -> Set<String> {
+    /// The sockets among a process's descriptors, as /proc names them, but for that descriptor's.
+    static func sockets(of pid: Int32, but left: Int32 = -1) -> Set<String> {
         let folder = "/proc/\(pid)/fd"
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        var names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        names.removeAll { $0 == "\(left)" }
         return Set(
             names.compactMap {
                 try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)")

@@ -103,7 +103,8 @@ final class ServerProcess: Sendable {
     var hosts: [ProcessIdentity] {
         let held = ProcessTree.sockets(of: process.pid)
         return children(running: " host ").filter {
-            !ProcessTree.sockets(of: $0.pid).isDisjoint(with: held)
+            // 3 is its line to the supervisor, whose both ends that one holds while it starts the host.
+            !ProcessTree.sockets(of: $0.pid, but: 3).isDisjoint(with: held)
         }
     }
 
