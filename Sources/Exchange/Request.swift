@@ -102,6 +102,9 @@ package final class Request {
         }
     }
 
+    /// Method and path, for messages.
+    package var line: String { "\(text(methodName)) \(text(rawPath))" }
+
     package func text(_ slice: Slice) -> String {
         String(decoding: bytes[slice.range], as: UTF8.self)
     }

@@ -65,7 +65,8 @@ final class StdoutResponse {
 
     /// Gives up on the response: an error page when nothing was said, else a cut.
     func fail(status: Int, reason: String, isHead: Bool) {
-        if !stdin.isAborted { report(reason) }
+        let outcome = framing == nil ? "answered \(status)" : "cut the response"
+        if !stdin.isAborted { report("\(reason); \(outcome)") }
         guard framing == nil else {
             isCut = !stdin.isAborted
             return

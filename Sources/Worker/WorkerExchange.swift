@@ -118,7 +118,7 @@ final class WorkerExchange: ExtensionExchange {
 
     private func refuse(status: Int, _ reason: String) {
         isRefused = true
-        fail(status: status, reason: reason)
+        stdout.fail(status: status, reason: reason, isHead: request.method == .head)
     }
 
     // MARK: The call
@@ -137,7 +137,8 @@ final class WorkerExchange: ExtensionExchange {
     func write(_ bytes: UnsafeRawBufferPointer) -> Bool { stdout.write(bytes) }
 
     func fail(status: Int, reason: String) {
-        stdout.fail(status: status, reason: reason, isHead: request.method == .head)
+        stdout.fail(
+            status: status, reason: "\(request.line): \(reason)", isHead: request.method == .head)
     }
 
     func appendLog(_ bytes: UnsafeRawBufferPointer) {

@@ -317,10 +317,13 @@ struct WorkerTests {
         #expect(
             failed.text.hasPrefix("Status: 500 Internal Server Error\r\n")
                 && failed.status == .requestComplete)
-        #expect(failed.errors == "the extension returned HSE_STATUS_ERROR\n")
+        let words = ": the extension returned HSE_STATUS_ERROR; "
+        #expect(failed.errors.hasPrefix("GET /"))
+        #expect(failed.errors.hasSuffix(words + "answered 500\n"))
         client.send(WorkerClient.request(Self.asking("c")))
         let cut = client.answer()
         #expect(cut.body == "part" && cut.isCut)
+        #expect(cut.errors.hasSuffix(words + "cut the response\n"))
     }
 
     @Test func aPendingRequestIsWaitedForAndOneThatNeverEndsIsRevoked() throws {

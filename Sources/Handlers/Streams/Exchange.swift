@@ -202,10 +202,7 @@ package final class Exchange {
     }
 
     /// Method and path, for messages.
-    package var requestLine: String {
-        String(decoding: request.bytes[request.methodName.range], as: UTF8.self) + " "
-            + String(decoding: request.bytes[request.rawPath.range], as: UTF8.self)
-    }
+    package var requestLine: String { request.line }
 
     // MARK: Memory for handlers
 
