@@ -424,7 +424,8 @@ struct WorkerTests {
         let busy = try RunningWorker(Self.source)
         let client = try busy.connect()
         client.send(WorkerClient.request(Self.asking("s")))
-        Thread.sleep(milliseconds: 30)
+        // The worker has read it.
+        while Transport(client.socket).undelivered > 0 { Thread.sleep(milliseconds: 1) }
         busy.stop()
         #expect(client.answer().body == "slow")
         #expect(busy.waitForEnd())
