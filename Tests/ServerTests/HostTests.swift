@@ -441,9 +441,14 @@ import TestSupport
                     guard let copy = try? Descriptor(owning: socket).copyAndKeep() else {
                         return false
                     }
-                    let isTaken = newer.server.adopt(copy)
-                    if isTaken { adopted.countUp() } else { closeDescriptor(copy) }
-                    older.server.offerWasAnswered(token, accepted: isTaken)
+                    let slot = newer.server.takeSlot()
+                    older.server.offerWasAnswered(token, accepted: slot != nil)
+                    guard let slot else {
+                        closeDescriptor(copy)
+                        return true
+                    }
+                    slot.shard.adopt(copy, into: slot)
+                    adopted.countUp()
                     return true
                 }
             }

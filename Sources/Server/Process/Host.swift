@@ -156,7 +156,6 @@ final class Host: Sendable {
     var isLeaving: Bool { leaving.load(ordering: .relaxed) }
     /// Whether idle connections go to a newer host.
     var handsOver: Bool { handingOver.load(ordering: .relaxed) }
-    var hasRoom: Bool { shards.contains { $0.connections.hasRoom } }
 
     /// Accepts nothing more. Idle connections are offered to a newer host, or closed when there is none.
     func leave(offering offer: Offer?) {
@@ -211,12 +210,12 @@ final class Host: Sendable {
         shard.connections.connection(token)?.offerWasAnswered(accepted: accepted)
     }
 
-    /// Takes in a connection of an older host; false when there is no room.
-    func adopt(_ socket: Int32) -> Bool {
+    /// A free slot for a connection of an older host, which `Shard.adopt` fills; nil when there is none.
+    func takeSlot() -> Connection? {
         var emptiest = shards[0]
         for shard in shards where shard.connections.count < emptiest.connections.count {
             emptiest = shard
         }
-        return emptiest.adopt(socket)
+        return emptiest.connections.take(for: emptiest)
     }
 }

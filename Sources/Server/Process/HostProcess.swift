@@ -153,10 +153,10 @@ package final class HostProcess {
 
     /// An idle connection of an older host. The answer goes out before its first byte is read.
     private func adopt(_ id: UInt64, _ socket: Int32?) {
-        let isTaken = socket != nil && host.hasRoom
-        link.send(.adopted(id: id, accepted: isTaken))
+        let slot = socket == nil ? nil : host.takeSlot()
+        link.send(.adopted(id: id, accepted: slot != nil))
         guard let socket else { return }
-        if !isTaken || !host.adopt(socket) { closeDescriptor(socket) }
+        if let slot { slot.shard.adopt(socket, into: slot) } else { closeDescriptor(socket) }
     }
 
     // MARK: Leaving

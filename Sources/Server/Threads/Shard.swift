@@ -302,16 +302,11 @@ final class Shard: Sendable {
         return true
     }
 
-    /// Takes in a connection of an older host; false when there is no room.
-    func adopt(_ socket: Int32) -> Bool {
-        guard let connection = connections.take(for: self) ?? closeLongestIdle()
-        else {
-            return false
-        }
+    /// Takes in a connection of an older host.
+    func adopt(_ socket: Int32, into slot: Connection) {
         open(
-            connection, socket, peer: Socket.peerAddress(socket),
-            local: Socket.localAddress(socket), isNew: false)
-        return true
+            slot, socket, peer: Socket.peerAddress(socket), local: Socket.localAddress(socket),
+            isNew: false)
     }
 
     private func open(
