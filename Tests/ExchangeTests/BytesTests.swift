@@ -25,6 +25,15 @@ import Testing
         }
     }
 
+    @Test func tokensHaveLettersDigitsAndTheirMarksAlone() {
+        for byte in UInt8.min...UInt8.max {
+            let scalar = Unicode.Scalar(byte)
+            let isWord = byte < 0x80 && (scalar.properties.isAlphabetic || isDigit(byte))
+            let isMark = "!#$%&'*+-.^_`|~".utf8.contains(byte)
+            #expect(isToken(byte) == (isWord || isMark), "\(byte)")
+        }
+    }
+
     @Test func aLineFeedIsFoundWhereverItStands() {
         for filler in [UInt8](arrayLiteral: 0x0b, 0x09, 0x8a, 0x00) {
             for length in 1...19 {
