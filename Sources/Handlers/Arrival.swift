@@ -1,8 +1,6 @@
 // What a parked exchange has waited for.
 // SPDX-License-Identifier: Apache-2.0
 
-import Platform
-
 /// What a parked exchange has waited for.
 package enum Arrival: ~Copyable {
     case grant(WorkerGrant)

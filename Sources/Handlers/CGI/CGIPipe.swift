@@ -1,8 +1,6 @@
 // A pipe whose writing end another process gets.
 // SPDX-License-Identifier: Apache-2.0
 
-import Control
-import Exchange
 import Platform
 
 /// A pipe whose writing end another process gets.

@@ -1,9 +1,6 @@
 // How a relayed request ended, for its exchange and for the worker.
 // SPDX-License-Identifier: Apache-2.0
 
-import Exchange
-import Platform
-
 /// What is to become of the worker after a request.
 package enum WorkerFate: Sendable, Equatable {
     /// The conversation ended as it should: the next request may follow.

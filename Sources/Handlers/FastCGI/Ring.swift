@@ -1,9 +1,6 @@
 // A queue in memory that is used again.
 // SPDX-License-Identifier: Apache-2.0
 
-import Control
-import Platform
-
 /// A queue whose memory is used round and round.
 struct Ring<Element> {
     private var places: [Element?] = []

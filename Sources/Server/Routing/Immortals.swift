@@ -1,10 +1,6 @@
 // Objects that live as long as the process, found by their index.
 // SPDX-License-Identifier: Apache-2.0
 
-import Configuration
-import Exchange
-import Handlers
-
 /// Objects that live as long as the process, by their index: reading one counts no reference, which all
 /// threads would contend for.
 struct Immortals<Object: AnyObject & Sendable>: @unchecked Sendable {
