@@ -107,7 +107,7 @@ int cplatform_read_signal(int descriptor) {
 void cplatform_ignore_signal(int number) {
     struct sigaction action = {.sa_handler = SIG_IGN};
     sigaction(number, &action, NULL);
-    cplatform_forget_treated_signals();
+    cplatform_forget_ignored_signals();
 }
 
 int cplatform_make_private_folder(char *pattern) { return mkdtemp(pattern) == NULL ? -1 : 0; }

@@ -49,35 +49,36 @@ static int restore_open_files(void) {
 
 struct child {
     const struct cplatform_start *start;
-    uint64_t treated;
+    uint64_t ignored;
     pid_t parent;
     // Written by the child, read by the parent: they share it until exec.
     volatile int *error;
 };
 
-// The signals this process does not treat by default, bit n for signal n + 1; asked for once, because
-// asking takes as long as a small program's start.
-static _Atomic uint64_t treated;
-static _Atomic int treated_is_known;
+// The signals this process ignores, bit n for signal n + 1; asked for once, because asking takes as long as
+// a small program's start.
+static _Atomic uint64_t ignored;
+static _Atomic int ignored_is_known;
 
-void cplatform_forget_treated_signals(void) { treated_is_known = 0; }
+void cplatform_forget_ignored_signals(void) { ignored_is_known = 0; }
 
 // The raw calls, because glibc keeps 32 and 33 to itself; the first word is the handler everywhere.
-static uint64_t treated_signals(void) {
-    if (treated_is_known) return treated;
+static uint64_t ignored_signals(void) {
+    if (ignored_is_known) return ignored;
     uint64_t found = 0;
     for (int number = 1; number <= 64; number++) {
         unsigned long now[8] = {0};
-        if (syscall(SYS_rt_sigaction, number, NULL, now, (size_t)8) == 0 && now[0] != 0) {
+        if (syscall(SYS_rt_sigaction, number, NULL, now, (size_t)8) == 0 && now[0] == (unsigned long)SIG_IGN) {
             found |= (uint64_t)1 << (number - 1);
         }
     }
-    treated = found;
-    treated_is_known = 1;
+    ignored = found;
+    ignored_is_known = 1;
     return found;
 }
 
-// A child must not inherit ignored signals, and no handler may run in memory that is the parent's.
+// A program inherits what is ignored; handlers are gone with execve (man 2 execve), and this program has
+// them for its own faults only.
 static void restore_signals(uint64_t signals) {
     static const unsigned long standard[8];
     for (int number = 1; signals != 0; number++, signals >>= 1) {
@@ -109,7 +110,7 @@ static int arrange_descriptors(const struct cplatform_start *start) {
 static int run_child(void *argument) {
     struct child *child = argument;
     const struct cplatform_start *start = child->start;
-    restore_signals(child->treated);
+    restore_signals(child->ignored);
     if (setsid() < 0) goto failed;
     if (start->ends_with_parent) {
         if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) goto failed;
@@ -139,7 +140,7 @@ static int spawn(const struct cplatform_start *start, pid_t *pid, int *handle, i
     // The parent stands still while the child runs on this part of its stack.
     char stack[stackSize] __attribute__((aligned(16)));
     struct child child = {
-        .start = start, .parent = getpid(), .treated = treated_signals(), .error = shared};
+        .start = start, .parent = getpid(), .ignored = ignored_signals(), .error = shared};
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -71,8 +71,8 @@ int cplatform_signal_descriptor(const int *signals, int count);
 /// The next signal's number, 0 = none waits, -1 = errno.
 int cplatform_read_signal(int descriptor);
 
-/// The treatment of a signal has changed: the next child's start asks for it again.
-void cplatform_forget_treated_signals(void);
+/// Which signals are ignored has changed: the next child's start asks again.
+void cplatform_forget_ignored_signals(void);
 
 /// Ignores a signal in this process.
 void cplatform_ignore_signal(int signal);
