@@ -17,6 +17,9 @@ extension SystemError {
         }
     }
 
+    /// What was to be added is there already.
+    package var alreadyExists: Bool { code == EEXIST }
+
     /// EAGAIN: the system has no room for it now.
     package static let tryAgain = EAGAIN
     /// EMFILE: this process has as many descriptors as it may.

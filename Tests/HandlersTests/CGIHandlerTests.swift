@@ -139,6 +139,8 @@ private func answer(
 
     @Test func scriptThatCannotRunIsNeverSilence() throws {
         #expect(answer(try Client(get), NoStarter(code: 8)).response.status == 500)
+        let crowded = answer(try Client(get), NoStarter(code: SystemError.tryAgain)).response
+        #expect(crowded.status == 503 && crowded.value("Retry-After") != nil)
         let nobody = answer(try Client(get), NoStarter(code: nil)).response
         #expect(nobody.status == 503 && nobody.value("Retry-After") != nil)
         let full = answer(try Client(get), ShellStarter("exit")) { $0.concurrency = 0 }.response

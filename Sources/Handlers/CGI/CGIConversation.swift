@@ -146,7 +146,8 @@ struct CGIConversation {
     }
 
     private mutating func fail(_ status: Int, _ reason: String) {
-        handler.failures.fail(exchange, status: status, reason: reason)
+        handler.failures.fail(
+            exchange, status: status, reason: reason, retryAfter: status == 503 ? 1 : nil)
         outcome = .answered
         isOver = true
     }
@@ -203,8 +204,7 @@ struct CGIConversation {
         case .started: ending = .exited(code: 0)
         case .ended(let end): ending = end
         case .failed(let code):
-            let error = SystemError("execve", code: code)
-            return fail(500, "\(program) cannot be started: \(Self.remedy(error) ?? "\(error)")")
+            return failStart(SystemError("execve", code: code))
         }
         guard isHeadRead else {
             return fail(502, "\(program): \(ResponseHeadError.noBlankLine); it \(ending)")
@@ -220,6 +220,13 @@ struct CGIConversation {
         isOver = true
     }
 
+    private mutating func failStart(_ error: SystemError) {
+        let isShortage = error.isShortage || error.wouldBlock
+        fail(
+            isShortage ? 503 : 500,
+            "\(program) cannot be started: \(Self.remedy(error) ?? "\(error)")")
+    }
+
     /// What the author of a script that cannot be executed may look at (man 2 execve).
     private static func remedy(_ error: SystemError) -> String? {
         switch error.name {
@@ -229,6 +236,8 @@ struct CGIConversation {
         case .accessDenied:
             "it, or the program that its first line names behind \"#!\", may not be executed"
         case .noProgram: "it is no program, and its first line names none, such as \"#!/bin/sh\""
+        case nil where error.wouldBlock:
+            "there are as many processes as the system, the user or the supervisor allows"
         default: nil
         }
     }

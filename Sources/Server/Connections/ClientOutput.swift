@@ -423,8 +423,20 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
 
     /// The poller says that the client of that generation has reset the connection. Any thread.
     func clientReset(generation: UInt32) {
-        resetGeneration.store(UInt64(generation), ordering: .relaxed)
+        var seen = resetGeneration.load(ordering: .relaxed)
+        // What a thread says late of an older client must not hide what is known of this one.
+        while seen == .max || Self.isLater(generation, than: UInt32(truncatingIfNeeded: seen)) {
+            let (exchanged, now) = resetGeneration.weakCompareExchange(
+                expected: seen, desired: UInt64(generation), ordering: .relaxed)
+            if exchanged { break }
+            seen = now
+        }
         withBacklog { $0.wakeWriter() }
+    }
+
+    /// Generations begin anew after the last one.
+    private static func isLater(_ generation: UInt32, than other: UInt32) -> Bool {
+        Int32(bitPattern: generation &- other) > 0
     }
 
     /// Forgets what is not sent.

@@ -377,8 +377,14 @@ final class Shard: Sendable {
         let listener = host.listeners[index].socket
         guard isListening.load(ordering: .sequentiallyConsistent) else { return }
         try? poller.remove(listener)
-        try? poller.add(
-            listener, [.readable, .edge, .exclusive], token: Token.listener | UInt64(index))
+        do throws(SystemError) {
+            try poller.add(
+                listener, [.readable, .edge, .exclusive], token: Token.listener | UInt64(index))
+        } catch where !error.alreadyExists {
+            pauseAccepting("a listener cannot be watched: \(error)", isFull: false)
+        } catch {
+            // Another thread has been as quick.
+        }
         // It may have stopped meanwhile; an announcement to this shard would be nobody's.
         if !isListening.load(ordering: .sequentiallyConsistent) { try? poller.remove(listener) }
     }
