@@ -10,7 +10,7 @@ import Synchronization
 /// what is not known is left out. Text is escaped by `LogText`, a line holds at most 4096 bytes and is
 /// one write(2), so lines of several processes do not mix. Any thread may log. A log that cannot be
 /// written hurts nobody: its lines are counted and the first line that succeeds again says how many
-/// were lost. Standard error may be a pipe, so the process has to ignore SIGPIPE.
+/// were lost. The log may be a pipe, so the process has to ignore SIGPIPE.
 package final class ErrorLog: Sendable {
     package static let shared = ErrorLog()
 
@@ -24,6 +24,8 @@ package final class ErrorLog: Sendable {
         var file: Int32?
     }
 
+    /// Standard error, which other processes may have too; nil when this one has none.
+    private let standardError = try? LogFile(sharing: STDERR_FILENO)
     private let place = Mutex(Place())
     private let descriptor = Atomic<Int32>(STDERR_FILENO)
     private let lost = Atomic<Int>(0)
@@ -157,15 +159,21 @@ package final class ErrorLog: Sendable {
         if endsInFragment.exchange(false, ordering: .relaxed) {
             line.insert(UInt8(ascii: "\n"), at: 0)
         }
-        let number = descriptor.load(ordering: .acquiring)
-        guard Socket.wait(number, for: .writable, milliseconds: 0).contains(.writable) else {
-            return false
-        }
-        let written = line.withUnsafeBytes { bytes in
-            (try? retrying("write") { Glibc.write(number, bytes.baseAddress, bytes.count) }) ?? 0
-        }
+        let written = line.withUnsafeBytes(write)
         if written > 0 && written < line.count { endsInFragment.store(true, ordering: .relaxed) }
         return written == line.count
+    }
+
+    /// How many bytes were taken.
+    private func write(_ line: UnsafeRawBufferPointer) -> Int {
+        let number = descriptor.load(ordering: .acquiring)
+        guard number == STDERR_FILENO else {
+            // A log of its own was opened to wait for nobody.
+            return (try? retrying("write") { Glibc.write(number, line.baseAddress, line.count) })
+                ?? 0
+        }
+        guard case .bytes(let count)? = standardError?.write(line) else { return 0 }
+        return count
     }
 
     /// Opens the file and puts it where writers without a lock find it.
