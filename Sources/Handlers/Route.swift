@@ -1,6 +1,8 @@
 // Where a request has been routed.
 // SPDX-License-Identifier: Apache-2.0
 
+import Exchange
+
 /// What the router found out: the site, and which part of the path named the handler.
 ///
 /// Its buffers are reused by the next request.
@@ -8,11 +10,11 @@ package struct Route {
     // Not counted: every request would pay for it, and neither ever goes away.
     private var siteReference: Unmanaged<ServedSite>?
     private var mappingReference: Unmanaged<ServedMapping>?
-    /// The decoded path up to the handler: "/hello", "/app/index.php".
+    /// The decoded path up to the file it led to: "/app/index.php". Empty: the mapping knows.
     package var scriptName: [UInt8] = []
     /// The rest: "" or "/more".
     package var pathInfo: [UInt8] = []
-    /// The file that answers; absolute.
+    /// The file it led to; absolute. Empty: the mapping knows.
     package var scriptFilename: [UInt8] = []
     /// Local redirects so far (RFC 3875 §6.2.2), at most 10.
     package var redirects = 0
@@ -28,6 +30,18 @@ package struct Route {
     /// Neither is retained: they live as long as the host.
     package mutating func lead(to site: Unmanaged<ServedSite>) { siteReference = site }
     package mutating func lead(to mapping: Unmanaged<ServedMapping>) { mappingReference = mapping }
+
+    /// Adds SCRIPT_NAME: the path up to the handler, such as "/hello".
+    func appendScriptName(to bytes: inout [UInt8]) {
+        guard scriptName.isEmpty else { return bytes.append(scriptName.span) }
+        mappingReference?._withUnsafeGuaranteedRef { bytes.append(contentsOf: $0.scriptName) }
+    }
+
+    /// Adds SCRIPT_FILENAME: the file that answers.
+    func appendScriptFilename(to bytes: inout [UInt8]) {
+        guard scriptFilename.isEmpty else { return bytes.append(scriptFilename.span) }
+        mappingReference?._withUnsafeGuaranteedRef { bytes.append(contentsOf: $0.scriptFilename) }
+    }
 
     package var poolName: String? { mapping?.poolName }
     package var settings: [(name: String, value: String)] { mapping?.settings ?? [] }

@@ -194,14 +194,14 @@ struct RunningServer {
         let mappings = [
             RoutedMapping(
                 .prefix("/x"), ExtensionHandler(library: Answering.library, settings: []),
-                kind: .program(scriptFilename: []), served: ServedMapping(name: "extension test")),
+                kind: .program, served: ServedMapping(name: "extension test")),
             RoutedMapping(
                 .prefix("/preload"), ExtensionHandler(library: Answering.library, settings: []),
-                kind: .program(scriptFilename: []), served: ServedMapping(name: "extension test"),
+                kind: .program, served: ServedMapping(name: "extension test"),
                 preloadsBody: true),
             RoutedMapping(
                 .prefix("/moved"), RedirectHandler(status: 302, location: "/there"),
-                kind: .program(scriptFilename: []), served: ServedMapping(name: "redirect")),
+                kind: .program, served: ServedMapping(name: "redirect")),
         ]
         let files = RoutedMapping(
             .prefix("/"), FilesHandler(rules: FileRules(named)), kind: .files,

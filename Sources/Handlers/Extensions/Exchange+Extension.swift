@@ -37,7 +37,7 @@ extension Exchange: MetaVariableSource {
         case .siteName: bytes.append(contentsOf: (route.site?.name ?? "").utf8)
         case .siteNumber: bytes.append(decimal: UInt64(clamping: route.site?.number ?? 1))
         case .documentRoot: return append(route.site?.documentRoot, to: &bytes)
-        case .scriptName: _ = append(route.scriptName, to: &bytes)
+        case .scriptName: route.appendScriptName(to: &bytes)
         case .pathInfo: _ = append(route.pathInfo, to: &bytes)
         case .pathTranslated:
             guard !route.pathInfo.isEmpty, append(route.site?.documentRoot, to: &bytes) else {
@@ -45,7 +45,9 @@ extension Exchange: MetaVariableSource {
             }
             return append(route.pathInfo, to: &bytes)
         case .scriptFilename:
-            return append(route.scriptFilename, to: &bytes)
+            let before = bytes.count
+            route.appendScriptFilename(to: &bytes)
+            return bytes.count > before
         case .poolName:
             guard let name = route.poolName else { return false }
             bytes.append(contentsOf: name.utf8)

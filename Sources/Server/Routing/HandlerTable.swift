@@ -98,7 +98,7 @@ struct HandlerTable: Sendable {
         let files = FilesHandler(rules: FileRules(site))
         return RoutedSite(
             served: serve(site, number: number), rules: rules,
-            mappings: site.handlers.map { map($0, files, programs) },
+            mappings: site.handlers.map { map($0, of: site, files, programs) },
             files: RoutedMapping(
                 .prefix("/"), files, kind: .files, served: ServedMapping(name: "files")))
     }
@@ -121,26 +121,32 @@ struct HandlerTable: Sendable {
 
     /// One line of a site's handlers.
     private static func map(
-        _ mapping: Settings.Mapping, _ files: FilesHandler, _ programs: Programs
+        _ mapping: Settings.Mapping, of site: Settings.Site, _ files: FilesHandler,
+        _ programs: Programs
     ) -> RoutedMapping {
         let settings = programs.settings
+        let path = PathTable.Pattern(mapping.pattern).prefix
         switch mapping.target {
         case .extension(let index):
             let entry = settings.extensions[index]
             let program = programs.extensions[index]
             return RoutedMapping(
                 mapping.pattern, program.handler,
-                kind: .program(scriptFilename: Array((entry.verdict?.path ?? entry.library).utf8)),
+                kind: .program,
                 served: ServedMapping(
                     name: "extension \(entry.name)", poolName: program.poolName,
-                    settings: program.settings),
+                    settings: program.settings, scriptName: path,
+                    scriptFilename: Array((entry.verdict?.path ?? entry.library).utf8)),
                 waitsForOthers: program.poolName != nil,
                 preloadsBody: preloads(mapping, entry.name, program))
         case .pool(let index):
             let name = settings.pools[index].name
             return RoutedMapping(
-                mapping.pattern, programs.pools[index], kind: .program(scriptFilename: []),
-                served: ServedMapping(name: "pool \(name)", poolName: name), waitsForOthers: true)
+                mapping.pattern, programs.pools[index], kind: .program,
+                served: ServedMapping(
+                    name: "pool \(name)", poolName: name, scriptName: path,
+                    scriptFilename: Array((site.root ?? "").utf8) + path),
+                waitsForOthers: true)
         case .cgi(let cgi):
             return RoutedMapping(
                 mapping.pattern, CGIHandler(cgi, starter: programs.scripts), kind: .scripts,
@@ -151,7 +157,7 @@ struct HandlerTable: Sendable {
         case .redirect(let status, let location):
             return RoutedMapping(
                 mapping.pattern, RedirectHandler(status: status, location: location),
-                kind: .program(scriptFilename: []), served: ServedMapping(name: "redirect"))
+                kind: .program, served: ServedMapping(name: "redirect", scriptName: path))
         }
     }
 

@@ -1,6 +1,8 @@
 // Which handler mappings a path may mean, found without asking each mapping.
 // SPDX-License-Identifier: Apache-2.0
 
+import Configuration
+
 /// The path patterns of a site's mappings.
 ///
 /// A lookup gives the mappings whose pattern fits, in the order of the configuration; whether a script
@@ -18,6 +20,24 @@ struct PathTable: Sendable {
         case prefix([UInt8])
         /// A segment that ends with it and does not consist of it alone: ".php".
         case suffix([UInt8])
+
+        init(_ pattern: Settings.Mapping.Pattern) {
+            switch pattern {
+            case .prefix(let text):
+                var bytes = Array(text.utf8)
+                while bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
+                self = .prefix(bytes)
+            case .suffix(let text): self = .suffix(Array(text.utf8))
+            }
+        }
+
+        /// Empty for a suffix.
+        var prefix: [UInt8] {
+            switch self {
+            case .prefix(let bytes): bytes
+            case .suffix: []
+            }
+        }
     }
 
     /// How far one lookup has got. The same path belongs to all its calls.

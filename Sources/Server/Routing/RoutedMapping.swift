@@ -12,8 +12,8 @@ final class RoutedMapping: Sendable {
         case files
         /// The path leads to a file below the pattern, and the rest is path info.
         case scripts
-        /// The pattern is the script's name and the rest path info; the library that answers, if any.
-        case program(scriptFilename: [UInt8])
+        /// The pattern is the script's name and the rest path info.
+        case program
     }
 
     let pattern: PathTable.Pattern
@@ -29,14 +29,7 @@ final class RoutedMapping: Sendable {
         _ pattern: Settings.Mapping.Pattern, _ handler: any Handler, kind: Kind,
         served: ServedMapping, waitsForOthers: Bool = false, preloadsBody: Bool = false
     ) {
-        switch pattern {
-        case .prefix(let text):
-            var bytes = Array(text.utf8)
-            while bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
-            self.pattern = .prefix(bytes)
-        case .suffix(let text):
-            self.pattern = .suffix(Array(text.utf8))
-        }
+        self.pattern = PathTable.Pattern(pattern)
         self.handler = handler
         self.kind = kind
         self.served = served
@@ -44,8 +37,8 @@ final class RoutedMapping: Sendable {
         self.preloadsBody = preloadsBody
     }
 
-    /// Whether this mapping, whose pattern fits the path, answers; fills the route's script name, path info
-    /// and file.
+    /// Whether this mapping, whose pattern fits the path, answers; fills the route's path info, and
+    /// what the path led to among files.
     func matches(_ exchange: Exchange, _ path: [UInt8], _ site: ServedSite) -> Bool {
         switch pattern {
         case .suffix(let suffix):
@@ -62,23 +55,11 @@ final class RoutedMapping: Sendable {
         case .scripts:
             // A script that does not exist is nobody else's: the files handler answers 404.
             return FileResolver.resolve(path.span, below: prefix, site: site, into: &route)
-        case .program(let scriptFilename):
-            append(prefix, from: 0, to: &route.scriptName)
-            append(path, from: prefix.count, to: &route.pathInfo)
-            if scriptFilename.isEmpty {
-                append(site.documentRoot, from: 0, to: &route.scriptFilename)
-                append(prefix, from: 0, to: &route.scriptFilename)
-            } else {
-                append(scriptFilename, from: 0, to: &route.scriptFilename)
+        case .program:
+            if path.count > prefix.count {
+                route.pathInfo.append(path.span.extracting(prefix.count...))
             }
             return true
-        }
-    }
-
-    private func append(_ bytes: [UInt8], from start: Int, to buffer: inout [UInt8]) {
-        guard start < bytes.count else { return }
-        bytes.withUnsafeBufferPointer {
-            buffer.append(contentsOf: UnsafeBufferPointer(rebasing: $0[start...]))
         }
     }
 }

@@ -380,10 +380,10 @@ final class Shard: Sendable {
         do throws(SystemError) {
             try poller.add(
                 listener, [.readable, .edge, .exclusive], token: Token.listener | UInt64(index))
-        } catch where !error.alreadyExists {
-            pauseAccepting("a listener cannot be watched: \(error)", isFull: false)
         } catch {
-            // Another thread has been as quick.
+            // It exists already: another thread has been as quick.
+            guard !error.alreadyExists else { return }
+            pauseAccepting("a listener cannot be watched: \(error)", isFull: false)
         }
         // It may have stopped meanwhile; an announcement to this shard would be nobody's.
         if !isListening.load(ordering: .sequentiallyConsistent) { try? poller.remove(listener) }
