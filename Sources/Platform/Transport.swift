@@ -41,6 +41,16 @@ package struct Transport: Sendable {
         Socket.sendFile(socket, from: file, offset: &offset, count: count)
     }
 
+    /// Whether the client has sent something that has not been received. Its end is nothing.
+    package var holdsBytes: Bool {
+        var byte: UInt8 = 0
+        let found = withUnsafeMutableBytes(of: &byte) {
+            Socket.receive(socket, into: $0, peek: true, dontWait: true)
+        }
+        if case .bytes = found { return true }
+        return false
+    }
+
     /// Waits for bytes of the client; false after the time-out.
     package func waitForBytes(milliseconds: Int32) -> Bool {
         !Socket.wait(socket, for: .readable, milliseconds: milliseconds).isEmpty

@@ -140,8 +140,8 @@ final class Connection: Schedulable, @unchecked Sendable {
         return true
     }
 
-    /// Who has sent something that nobody has read yet is not idle. The end of the stream counts.
-    private var hasUnreadBytes: Bool { transport.waitForBytes(milliseconds: 0) }
+    /// Who has sent something that nobody has read yet is not idle; whoever has left asks for nothing more.
+    private var hasUnreadBytes: Bool { transport.holdsBytes }
 
     // MARK: Events
 
