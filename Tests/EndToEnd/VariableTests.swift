@@ -7,6 +7,7 @@ import TestSupport
 
 private let files = plainFiles.merging([
     "www/env.php": "<?php foreach ($_SERVER as $n => $v) if (is_string($v)) echo \"$n=$v\\n\";",
+    "www/front": "<?php foreach ($_SERVER as $n => $v) if (is_string($v)) echo \"$n=$v\\n\";",
     // Descriptors from 3 on, but 10, where a shell keeps the script itself.
     "www/cgi-bin/fds":
         "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\nfor n in 3 4 5 6 7 8 9 11 12 13 14 15 16; do [ ! -e /proc/$$/fd/$n ] || echo $n; done\n",
@@ -27,6 +28,7 @@ private let site = """
           - { path: /echo,      extension: echo }
           - { path: /isolated,  extension: isolated }
           - { path: /cgi-bin/*, cgi: true }
+          - { path: /front,     pool: php }
           - { path: "*.php",    pool: php }
     """
 
@@ -118,6 +120,25 @@ extension EndToEndTests {
             #expect(text.contains("PATH_INFO=/more/x.txt\n"))
             #expect(text.contains("PATH_TRANSLATED=\(server.site.path)/www/more/x.txt\n"))
             #expect(text.contains("SCRIPT_NAME=\(target)\n"))
+        }
+
+        @Test func aPoolOnAPathIsToldThatPathAndTheFileThere() throws {
+            try requirePHP()
+            let text = try get("/front/more/x.txt")
+            let site = try SharedServer.current.site.path
+            for line in [
+                "SCRIPT_NAME=/front", "PATH_INFO=/more/x.txt", "SCRIPT_FILENAME=\(site)/www/front",
+            ] {
+                #expect(text.contains("\(line)\n"), "\(line)")
+            }
+        }
+
+        @Test(arguments: ["/echo", "/isolated"])
+        func anExtensionIsToldItsPathAndTheRestOfIt(_ target: String) throws {
+            let text = try get(target + "/more?a=b")
+            #expect(text.contains("\"SCRIPT_NAME\": \"\(target)\""))
+            #expect(text.contains("\"PATH_INFO\": \"/more\""))
+            #expect(text.firstMatch(of: /"SCRIPT_FILENAME": ".*\/libecho.so"/) != nil)
         }
 
         @Test(arguments: targets)

@@ -99,6 +99,19 @@ struct SocketTests {
         #expect(ConnectedPair.receive(pair.nearNumber) == (.wouldBlock, ""))
     }
 
+    @Test(arguments: [ConnectedPair.Kind.tcp, .unix])
+    func bytesThatHaveComeAreHeldAndAnEndIsNone(kind: ConnectedPair.Kind) throws {
+        let pair = try ConnectedPair(kind)
+        let near = Transport(pair.nearNumber)
+        #expect(!near.holdsBytes)
+        #expect(pair.send("a") == .bytes(1))
+        #expect(near.waitForBytes(milliseconds: 20_000) && near.holdsBytes)
+        pair.closeFar()
+        #expect(near.holdsBytes)
+        #expect(ConnectedPair.receive(pair.nearNumber) == (.bytes(1), "a"))
+        #expect(near.waitForBytes(milliseconds: 20_000) && !near.holdsBytes)
+    }
+
     @Test func piecesArriveInTheirOrder() throws {
         let pair = try ConnectedPair(.tcp)
         let (head, body, end) = (Array("head ".utf8), Array("body ".utf8), Array("end".utf8))

@@ -33,7 +33,9 @@ import Testing
         let site = ServedSite(name: "s", number: 1, documentRoot: [], rootDescriptor: -1)
         let mapping = RoutedMapping(
             .prefix(pattern), RedirectHandler(status: 302, location: ""),
-            kind: .program, served: ServedMapping(name: "redirect"))
+            kind: .program,
+            served: ServedMapping(
+                name: "redirect", scriptName: PathTable.Pattern(.prefix(pattern)).prefix))
         let exchange = try exchange(target)
         let files = RoutedMapping(
             .prefix("/"), RedirectHandler(status: 404, location: ""), kind: .files,
@@ -41,7 +43,10 @@ import Testing
         let routed = RoutedSite(served: site, rules: nil, mappings: [mapping], files: files)
         let found = routed.mapping(for: exchange).takeUnretainedValue()
         #expect((found === mapping) == (script != nil))
-        #expect(script == nil || mapping.pattern.prefix == Array(script!.utf8))
+        exchange.route.lead(to: Unmanaged.passUnretained(found.served))
+        var name: [UInt8] = []
+        _ = exchange.append(.scriptName, to: &name)
+        #expect(name == Array((script ?? "").utf8))
         #expect(exchange.route.pathInfo == Array(pathInfo.utf8))
     }
 }

@@ -40,9 +40,9 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
     private let tellsConnection = Atomic<Bool>(false)
     /// [any] The client takes nothing: the poller tells when it does.
     let isBlocked = Atomic<Bool>(false)
-    /// [any] The generations whose client was seen to have reset the connection, and that were given up.
-    private let resetGeneration = Atomic<UInt64>(.max)
-    private let cutGeneration = Atomic<UInt64>(.max)
+    /// [any] The client was seen to have reset the connection, or was given up.
+    private let resetMark = GenerationMark()
+    private let cutMark = GenerationMark()
 
     /// [any] Bytes of the connection that the kernel has taken, counted by the sender.
     private let sentCount = Atomic<Int64>(0)
@@ -85,15 +85,19 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
     /// Why the client was given up, once; nil when it was not.
     func takeComplaint() -> String? { complaint.withLock { $0.take() } }
 
-    private var generation: UInt64 {
-        connection._withUnsafeGuaranteedRef { UInt64($0.generation.load(ordering: .relaxed)) }
+    private var generation: UInt32 {
+        connection._withUnsafeGuaranteedRef { $0.generation.load(ordering: .relaxed) }
     }
 
     /// False once the client has reset the connection or was given up.
     var isConnected: Bool {
         let generation = generation
-        return resetGeneration.load(ordering: .relaxed) != generation
-            && cutGeneration.load(ordering: .relaxed) != generation
+        return !resetMark.isOn(generation) && !cutMark.isOn(generation)
+    }
+
+    private func markCut() {
+        let generation = generation
+        cutMark.mark(generation) { self.generation == generation }
     }
 
     /// Whether the calling thread runs the handler of this connection's exchange: the clock sees to it
@@ -409,13 +413,13 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
     /// The client is gone, or is given up: nothing more is sent.
     private func breakOff() {
         checkTurn()
-        cutGeneration.store(generation, ordering: .relaxed)
+        markCut()
         drop()
     }
 
     /// The response ends here. Any thread.
     func cut() {
-        cutGeneration.store(generation, ordering: .relaxed)
+        markCut()
         // Who makes a backlog just now sees the mark, or this sees the backlog.
         atomicMemoryFence(ordering: .sequentiallyConsistent)
         withBacklog { $0.end() }
@@ -423,20 +427,8 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
 
     /// The poller says that the client of that generation has reset the connection. Any thread.
     func clientReset(generation: UInt32) {
-        var seen = resetGeneration.load(ordering: .relaxed)
-        // What a thread says late of an older client must not hide what is known of this one.
-        while seen == .max || Self.isLater(generation, than: UInt32(truncatingIfNeeded: seen)) {
-            let (exchanged, now) = resetGeneration.weakCompareExchange(
-                expected: seen, desired: UInt64(generation), ordering: .relaxed)
-            if exchanged { break }
-            seen = now
-        }
+        resetMark.mark(generation) { self.generation == generation }
         withBacklog { $0.wakeWriter() }
-    }
-
-    /// Generations begin anew after the last one.
-    private static func isLater(_ generation: UInt32, than other: UInt32) -> Bool {
-        Int32(bitPattern: generation &- other) > 0
     }
 
     /// Forgets what is not sent.

@@ -383,7 +383,9 @@ final class Shard: Sendable {
         } catch {
             // It exists already: another thread has been as quick.
             guard !error.alreadyExists else { return }
-            pauseAccepting("a listener cannot be watched: \(error)", isFull: false)
+            pauseAccepting(
+                "a listener cannot be watched: \(error); raise fs.epoll.max_user_watches or the memory",
+                isFull: false)
         }
         // It may have stopped meanwhile; an announcement to this shard would be nobody's.
         if !isListening.load(ordering: .sequentiallyConsistent) { try? poller.remove(listener) }

@@ -12,10 +12,12 @@ struct ProcessIdentity: Hashable, Sendable {
 
     /// Still running, or ended and not yet reaped by its parent.
     var exists: Bool { ProcessTree.entry(pid)?.identity == self }
-    /// Still running.
+    /// Still running, or has a thread that has not ended and keeps its descriptors open.
     var isAlive: Bool {
         guard let entry = ProcessTree.entry(pid), entry.identity == self else { return false }
-        return entry.state != "Z" && entry.state != "X"
+        guard entry.state == "Z" || entry.state == "X" else { return true }
+        let threads = try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")
+        return (threads ?? []).contains { $0 != "\(pid)" }
     }
 
     func kill(_ signal: Int32) { Glibc.kill(pid, signal) }
