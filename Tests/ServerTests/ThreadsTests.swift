@@ -268,3 +268,58 @@ import Testing
         #expect(growth == 0)
     }
 }
+
+@Suite struct BatchRuleTests {
+    private static let start = Instant(nanoseconds: 1_000_000_000)
+
+    /// A batch that took so many seconds.
+    private static func run(_ rule: inout BatchRule, seconds: Double) {
+        rule.took(2, now: start)
+        rule.finished(now: start.adding(seconds: seconds))
+    }
+
+    /// How many events it takes one by one until it takes several again.
+    private static func singles(_ rule: inout BatchRule) -> Int {
+        var count = 0
+        while rule.most(othersSleep: false) == 1 {
+            rule.took(1, now: start)
+            rule.finished(now: start)
+            count += 1
+        }
+        return count
+    }
+
+    @Test func severalAtOnceUnlessSomebodyElseCouldBeginTheSecond() {
+        let rule = BatchRule()
+        #expect(rule.most(othersSleep: false) == EventBatch.capacity)
+        #expect(rule.most(othersSleep: true) == 1)
+    }
+
+    @Test func whatKeptEachOtherWaitingIsTakenOneByOneAndLongerEachTime() {
+        var rule = BatchRule()
+        Self.run(&rule, seconds: 0.000_1)
+        #expect(Self.singles(&rule) == 0)
+        let found = (0..<8).map { _ in
+            Self.run(&rule, seconds: 0.002)
+            return Self.singles(&rule)
+        }
+        #expect(found == [64, 128, 256, 512, 1024, 2048, 4096, 4096])
+        Self.run(&rule, seconds: 0.000_1)
+        Self.run(&rule, seconds: 0.002)
+        #expect(Self.singles(&rule) == 64)
+    }
+
+    @Test func whoMayBeBlockedTakesOneByOne() {
+        var rule = BatchRule()
+        rule.mayBlock()
+        #expect(Self.singles(&rule) == 64)
+    }
+
+    /// A thread about to sleep is not the one who could begin the second event.
+    @Test func aThreadDoesNotCountItselfAmongThoseWhoSleep() throws {
+        let host = try RunningServer().server
+        let shard = try Shard(host: host, capacity: 1, threads: .init(min: 1, max: 1))
+        #expect(shard.beginSleep(startsHandlers: true) == 0)
+        #expect(shard.beginSleep(startsHandlers: true) == 1)
+    }
+}

@@ -25,10 +25,8 @@ final class EventBatch: @unchecked Sendable {
 
     deinit { entries.deallocate() }
 
-    var isEmpty: Bool {
-        let position = position.load(ordering: .relaxed)
-        return position & 0xffff >= position >> 16 & 0xffff
-    }
+    /// How many were taken together.
+    var count: Int { Int(position.load(ordering: .relaxed) >> 16 & 0xffff) }
 
     /// Waits for up to `most` events; false after the time-out. Called by the owner of an empty batch.
     func fill(from poller: borrowing Poller, most: Int, milliseconds: Int32) -> Bool {
@@ -38,16 +36,6 @@ final class EventBatch: @unchecked Sendable {
         guard count > 0 else { return false }
         publish(count)
         return true
-    }
-
-    /// Moves what is left of another thread's batch into this empty one.
-    func take(from other: EventBatch) {
-        var count = 0
-        while count < Self.capacity, let event = other.next() {
-            entries[count] = event
-            count += 1
-        }
-        publish(count)
     }
 
     /// The next event, for whoever asks first.

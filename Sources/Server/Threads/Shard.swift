@@ -139,13 +139,13 @@ final class Shard: Sendable {
         handlerSleepers.load(ordering: .sequentiallyConsistent) > 0 && queue.hasHandlers
     }
 
-    /// False: there is something to run first.
-    func beginSleep(startsHandlers: Bool) -> Bool {
-        sleepers.add(1, ordering: .sequentiallyConsistent)
+    /// How many others sleep; nil: there is something to run first.
+    func beginSleep(startsHandlers: Bool) -> Int? {
+        let others = sleepers.add(1, ordering: .sequentiallyConsistent).oldValue
         if startsHandlers { handlerSleepers.add(1, ordering: .sequentiallyConsistent) }
-        guard startsHandlers, !queue.isEmpty else { return true }
+        guard startsHandlers, !queue.isEmpty else { return others }
         endSleep(startsHandlers: startsHandlers)
-        return false
+        return nil
     }
 
     func endSleep(startsHandlers: Bool) {

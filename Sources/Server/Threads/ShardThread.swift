@@ -34,8 +34,7 @@ final class ShardThread: @unchecked Sendable {
     var mayKeepNext = true
     /// What this thread has woken and runs next, unless it may be blocked before.
     private var next: Unmanaged<Schedulable>?
-    /// Events to come that are taken one by one, because the last one waited for another process.
-    private var single = 0
+    private var batchRule = BatchRule()
     private var spare: HTTP1WorkingSet?
 
     /// Milliseconds without work after which a temporary thread leaves.
@@ -87,7 +86,7 @@ final class ShardThread: @unchecked Sendable {
             start(item)
             budget -= 1
         }
-        _ = fillBatch(milliseconds: 0)
+        _ = fillBatch(othersSleep: shard.hasSleepers, milliseconds: 0)
         return true
     }
 
@@ -102,29 +101,32 @@ final class ShardThread: @unchecked Sendable {
 
     /// False after the time-out.
     private func waitForEvents(milliseconds: Int32) -> Bool {
-        single = max(0, single - 1)
+        batchRule.finished(now: .now)
         if kind == .reserve, shard.wakesHandlers {
             shard.signal()
             Thread.sleep(milliseconds: 1)
             return true
         }
-        guard shard.beginSleep(startsHandlers: startsHandlers) else { return true }
-        let hasEvents = fillBatch(milliseconds: milliseconds)
+        guard let others = shard.beginSleep(startsHandlers: startsHandlers) else { return true }
+        let hasEvents = fillBatch(othersSleep: others > 0, milliseconds: milliseconds)
         shard.endSleep(startsHandlers: startsHandlers)
         return hasEvents
     }
 
-    private func fillBatch(milliseconds: Int32) -> Bool {
-        // While others sleep, each event is somebody's to begin at once.
-        let most = single == 0 && !shard.hasSleepers ? EventBatch.capacity : 1
-        return batch.fill(from: shard.poller, most: most, milliseconds: milliseconds)
+    private func fillBatch(othersSleep: Bool, milliseconds: Int32) -> Bool {
+        let most = batchRule.most(othersSleep: othersSleep)
+        guard batch.fill(from: shard.poller, most: most, milliseconds: milliseconds) else {
+            return false
+        }
+        batchRule.took(batch.count, now: .now)
+        return true
     }
 
     // MARK: What it has taken
 
     /// Before the thread may be blocked: what it has taken can be taken by others.
     func mayBlock() {
-        single = 64
+        batchRule.mayBlock()
         if let item = next {
             next = nil
             shard.enqueue(item, waitsForHandler: false)
