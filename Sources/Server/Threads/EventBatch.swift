@@ -11,7 +11,7 @@ import Synchronization
 final class EventBatch: @unchecked Sendable {
     // because an entry that is read while it is written anew is never used: the position has changed then
 
-    static let capacity = 8
+    static let capacity = 16
 
     private let entries: UnsafeMutablePointer<Poller.Event>
     /// A counter of fillings, the number of entries, and the next one: 32, 16 and 16 bits.
