@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -45,6 +46,18 @@ int cplatform_epoll_wait(int epoll, int milliseconds, void *room, int count) {
         entries[i].events = events[i].events;
     }
     return got;
+}
+
+int cplatform_enlarge_descriptors(int number) {
+    int first = eventfd(0, EFD_CLOEXEC);
+    if (first < 0) return -1;
+    int high = fcntl(first, F_DUPFD_CLOEXEC, number), code = errno;
+    close(first);
+    if (high < 0) {
+        errno = code;
+        return -1;
+    }
+    return close(high);
 }
 
 int cplatform_set_nonblocking(int descriptor, int on) {

@@ -19,4 +19,15 @@ package enum Limits {
     package static func raiseOpenFiles() throws(SystemError) {
         _ = try retrying("setrlimit") { cplatform_raise_open_files(mostOpenFiles) }
     }
+
+    /// Makes the process's table of descriptors large enough for so many, as far as the limit goes.
+    ///
+    /// The kernel doubles the table whenever it is full, and in a process with several threads whoever opens the
+    /// descriptor that did not fit waits for all processors meanwhile, 10 ms or so (Linux, fs/file.c,
+    /// `expand_fdtable`). Called before there are threads nobody waits.
+    package static func makeRoom(forDescriptors count: Int) throws(SystemError) {
+        let last = Int32(clamping: min(count, openFiles) - 1)
+        guard last > 0 else { return }
+        _ = try retrying("fcntl") { cplatform_enlarge_descriptors(last) }
+    }
 }

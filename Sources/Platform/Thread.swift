@@ -59,6 +59,19 @@ package enum Thread {
     /// The number of processors this process may run on (man 2 sched_getaffinity).
     package static var processors: Int { max(1, Int(cplatform_processors())) }
 
+    /// The clock that counts what the calling thread uses of the processors (man 3 pthread_getcpuclockid).
+    package static var processorClock: Int32 {
+        var clock: clockid_t = 0
+        return pthread_getcpuclockid(pthread_self(), &clock) == 0 ? clock : 0
+    }
+
+    /// Seconds on such a clock; nil when its thread has ended (man 2 clock_gettime).
+    package static func processorSeconds(_ clock: Int32) -> Double? {
+        var time = timespec()
+        guard clock_gettime(clock, &time) == 0 else { return nil }
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1_000_000_000
+    }
+
     /// What the calling thread was told to remember; nil on threads that were told nothing.
     package static var object: UnsafeMutableRawPointer? {
         get { cplatform_thread_object() }

@@ -41,6 +41,19 @@ extension EndToEndTests {
             }
         }
 
+        /// A table that grows while threads run keeps every accept(2) waiting meanwhile.
+        @Test func theTableOfDescriptorsHasItsSizeBeforeTheFirstClientComes() throws {
+            try withServer("limits: { connections: 700 }\n" + plainSite, files: plainFiles) {
+                server in
+                let host = try #require(server.host)
+                let status = try String(contentsOfFile: "/proc/\(host.pid)/status", encoding: .utf8)
+                let line = try #require(
+                    status.split(separator: "\n").first { $0.hasPrefix("FDSize:") })
+                let size = try #require(Int(line.dropFirst(7).drop { $0 == "\t" || $0 == " " }))
+                #expect(size >= 700)
+            }
+        }
+
         @Test func slowBodiesAndReadersDoNotKeepOthersWaiting() throws {
             try withServer(
                 "timeouts: { body: 2, send: 2 }\n" + plainSite,

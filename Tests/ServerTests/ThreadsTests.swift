@@ -252,20 +252,34 @@ import Testing
 @Suite struct GrowthRuleTests {
     @Test func aProcessorsNumberAtOnceAndThenOneAtATime() {
         var rule = GrowthRule(processors: 4)
-        let growth = [0.02, 0.03, 0.04, 0.0, 0.02].map { rule.growth(waited: $0, room: 100) }
-        #expect(growth == [4, 1, 1, 0, 4])
+        let growth = [0.02, 0.03, 0.04, 0.0, 0.02].map {
+            rule.growth(waited: $0, used: 0, room: 100)
+        }
+        #expect(growth == [4, 1, 1, nil, 4])
     }
 
     @Test func neverMoreThanThereIsRoomFor() {
         var rule = GrowthRule(processors: 4)
-        let growth = [3, 0].map { rule.growth(waited: 1, room: $0) }
+        let growth = [3, 0].map { rule.growth(waited: 1, used: 0, room: $0) }
         #expect(growth == [3, 0])
+    }
+
+    /// Threads that compute without end or wait in a call are not among those whose use counts.
+    @Test(arguments: [
+        (8, 1, 7.6, nil), (8, 1, 7.1, 8), (1, 1, 0.9, nil), (1, 1, 0.3, 1), (2, 3, 0.6, nil),
+    ])
+    func noThreadIsAddedWhileThoseThatGetOnHaveTheProcessors(
+        processors: Int, shards: Int, used: Double, expected: Int?
+    ) {
+        var rule = GrowthRule(processors: processors, shards: shards)
+        let growth = rule.growth(waited: 1, used: used, room: 100)
+        #expect(growth == expected)
     }
 
     @Test func workThatHardlyWaitsIsWorthNoThread() {
         var rule = GrowthRule(processors: 4)
-        let growth = rule.growth(waited: GrowthRule.patience, room: 100)
-        #expect(growth == 0)
+        let growth = rule.growth(waited: GrowthRule.patience, used: 0, room: 100)
+        #expect(growth == nil)
     }
 }
 

@@ -28,6 +28,9 @@ int cplatform_epoll_wait_one(int epoll, int milliseconds, uint32_t *events, uint
 /// How many, 0 = time out, -1 = errno (EINTR included).
 int cplatform_epoll_wait(int epoll, int milliseconds, void *room, int count);
 
+/// Opens and closes a descriptor of at least this number, which enlarges the process's table of descriptors.
+int cplatform_enlarge_descriptors(int number);
+
 /// fcntl(F_SETFL / F_SETFD) helpers, 0 or -1 with errno.
 int cplatform_set_nonblocking(int descriptor, int on);
 int cplatform_is_nonblocking(int descriptor);

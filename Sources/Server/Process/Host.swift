@@ -95,6 +95,7 @@ final class Host: Sendable {
         let wanted = settings.threads.shards > 0 ? settings.threads.shards : (processors + 7) / 8
         let count = min(wanted, most)
         let connections = Self.affordable(settings.limits.connections, errorLog)
+        try Limits.makeRoom(forDescriptors: connections + Self.mostOthers)
         for index in 0..<count {
             // What does not divide evenly goes to the first ones.
             let threads = Shard.Threads(
@@ -106,10 +107,13 @@ final class Host: Sendable {
         }
     }
 
+    /// Descriptors for files, workers, scripts and logs.
+    private static let mostOthers = 1024
+
     /// So many connections that descriptors are left for files, workers, scripts and logs.
     private static func affordable(_ wanted: Int, _ log: ErrorLog) -> Int {
         let open = Limits.openFiles
-        let affordable = max(8, open - min(1024, max(64, open / 4)))
+        let affordable = max(8, open - min(mostOthers, max(64, open / 4)))
         guard wanted > affordable else { return wanted }
         log.log(
             .warning,

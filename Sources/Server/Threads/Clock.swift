@@ -14,11 +14,14 @@ struct Clock {
     private var wheels: [TimerWheel]
     private var growth: [GrowthRule]
     private var progress: [UInt64]
+    private var lastLook = Instant.now
 
     init(host: Host) {
         self.host = host
         wheels = host.shards.map { _ in TimerWheel(now: .now) }
-        growth = host.shards.map { _ in GrowthRule(processors: Thread.processors) }
+        growth = host.shards.map { _ in
+            GrowthRule(processors: Thread.processors, shards: host.shards.count)
+        }
         progress = host.shards.map { _ in 0 }
     }
 
@@ -37,16 +40,17 @@ struct Clock {
         for (index, shard) in host.shards.enumerated() {
             turnWheel(index, shard, now)
             shard.refuseOverdue(at: now)
-            let threads = shard.reclaimBatches()
             let waited = shard.waited(at: now)
-            let count = growth[index].growth(
-                waited: waited, room: shard.room(for: threads.running))
-            if waited > GrowthRule.patience {
+            let threads = shard.look(after: now.seconds(since: lastLook))
+            if let count = growth[index].growth(
+                waited: waited, used: threads.used, room: shard.room(for: threads.running))
+            {
                 shard.grow(by: count, running: threads.running, hasReserve: threads.hasReserve)
             }
             if !shard.hasSleepers { isBusy = true }
             record(index, threads.progress, waited, now)
         }
+        lastLook = now
         host.health?.tick()
         return isBusy
     }

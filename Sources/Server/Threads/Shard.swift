@@ -43,6 +43,9 @@ final class Shard: Sendable {
         var max: Int
     }
 
+    /// Newcomers taken in one go.
+    private static let acceptBudget = 64
+
     private enum Token {
         /// The highest bits tell what a token names.
         static let listener: UInt64 = 1 << 31
@@ -192,27 +195,40 @@ final class Shard: Sendable {
         }
     }
 
+    /// What the clock saw of the threads.
+    struct Look {
+        /// That may run handlers.
+        var running = 0
+        var hasReserve = false
+        /// Counts what all of them have begun.
+        var progress: UInt64 = 0
+        /// Processors used by those that have begun something since the last look.
+        var used = 0.0
+    }
+
     /// [clock] Gives what a thread has taken and not begun to the others, if it has been in somebody
-    /// else's code since the last look. Also counts the threads, for `GrowthRule`.
-    func reclaimBatches() -> (running: Int, hasReserve: Bool, progress: UInt64) {
+    /// else's code since the last look.
+    ///
+    /// - Parameter seconds: since that look.
+    func look(after seconds: Double) -> Look {
         let all = threads.withLock { threads -> [ShardThread] in
             threads.removeAll { $0.hasLeft.load(ordering: .acquiring) }
             return threads
         }
-        var running = 0
-        var hasReserve = false
-        var total: UInt64 = 0
+        var look = Look()
         for thread in all {
-            if thread.startsHandlers { running += 1 } else { hasReserve = true }
-            let progress = thread.progress.load(ordering: .relaxed)
-            total &+= progress
-            if progress == thread.lastProgress {
+            if thread.startsHandlers { look.running += 1 } else { look.hasReserve = true }
+            let hasMoved = thread.hasMoved()
+            look.progress &+= thread.lastProgress
+            if hasMoved {
+                let used = thread.processorsUsed(in: seconds)
+                if thread.startsHandlers { look.used += used }
+            } else {
                 while let event = thread.batch.next() { reclaim(event) }
                 flushOutput(of: thread)
             }
-            thread.lastProgress = progress
         }
-        return (running, hasReserve, total)
+        return look
     }
 
     /// What a handler has written before it began to think is sent by another thread.
@@ -266,7 +282,12 @@ final class Shard: Sendable {
     private func accept(_ index: Int, on thread: ShardThread?) {
         let listener = host.listeners[index]
         var mayPassOn = thread?.startsHandlers == false
+        var budget = thread == nil ? .max : Self.acceptBudget
         while !host.isLeaving {
+            // The rest is announced anew, behind what is ready now.
+            if budget == 0 { return watchAnew(index) }
+            budget -= 1
+            thread?.countProgress()
             if mayPassOn, passOn(index) { return }
             mayPassOn = thread != nil
             guard let connection = connections.take(for: self) ?? makeRoom(for: listener) else {

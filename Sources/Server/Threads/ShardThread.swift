@@ -28,6 +28,10 @@ final class ShardThread: @unchecked Sendable {
     let handling = Atomic<Unmanaged<Schedulable>?>(nil)
     /// [clock] The count at its last look.
     var lastProgress: UInt64 = 0
+    /// [clock] Seconds it had used of the processors when somebody last asked.
+    private var lastUse = 0.0
+    /// [any] Its processor clock; 0 before it runs.
+    private let processorClock = Atomic<Int32>(0)
     /// [any] True once it has left.
     let hasLeft = Atomic<Bool>(false)
     /// It runs nothing that may keep it for long: not an extension's code.
@@ -56,6 +60,7 @@ final class ShardThread: @unchecked Sendable {
 
     func run() {
         Thread.object = Unmanaged.passUnretained(self).toOpaque()
+        processorClock.store(Thread.processorClock, ordering: .relaxed)
         while true {
             if let item = takeNext() {
                 start(item)
@@ -95,7 +100,7 @@ final class ShardThread: @unchecked Sendable {
         item._withUnsafeGuaranteedRef { $0.run($0.beginTurn(), on: self) }
     }
 
-    private func countProgress() {
+    func countProgress() {
         progress.store(progress.load(ordering: .relaxed) &+ 1, ordering: .relaxed)
     }
 
@@ -120,6 +125,24 @@ final class ShardThread: @unchecked Sendable {
         }
         batchRule.took(batch.count, now: .now)
         return true
+    }
+
+    // MARK: What the clock sees
+
+    /// [clock] Whether it has begun something since the last look.
+    func hasMoved() -> Bool {
+        let count = progress.load(ordering: .relaxed)
+        defer { lastProgress = count }
+        return count != lastProgress
+    }
+
+    /// [clock] How many processors it has used since the last look at which it had moved, as if that had been
+    /// the last one of all: 0 to 1.
+    func processorsUsed(in seconds: Double) -> Double {
+        let clock = processorClock.load(ordering: .relaxed)
+        guard clock != 0, seconds > 0, let all = Thread.processorSeconds(clock) else { return 0 }
+        defer { lastUse = all }
+        return min(1, (all - lastUse) / seconds)
     }
 
     // MARK: What it has taken
