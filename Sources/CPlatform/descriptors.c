@@ -35,15 +35,11 @@ int cplatform_epoll_wait_one(int epoll, int milliseconds, uint32_t *events, uint
 int cplatform_epoll_wait(int epoll, int milliseconds, void *room, int count) {
     enum { most = 16 };
     struct epoll_event events[most];
-    struct entry {
-        uint64_t token;
-        uint32_t events;
-        uint32_t unused;
-    } *entries = room;
+    uint64_t *words = room;
     int got = epoll_wait(epoll, events, count < most ? count : most, milliseconds);
     for (int i = 0; i < got; i++) {
-        entries[i].token = events[i].data.u64;
-        entries[i].events = events[i].events;
+        __atomic_store_n(&words[2 * i], events[i].data.u64, __ATOMIC_RELAXED);
+        __atomic_store_n(&words[2 * i + 1], events[i].events, __ATOMIC_RELAXED);
     }
     return got;
 }

@@ -64,13 +64,11 @@ package struct Poller: ~Copyable, Sendable {
         }
     }
 
-    /// As many events as there are now and there is room for, at least one; 0 after the time-out.
-    package func wait(
-        into room: UnsafeMutableBufferPointer<Event>, milliseconds: Int32
-    ) -> Int {
+    /// As many events as there are now and at most so many, at least one; 0 after the time-out.
+    package func wait(into room: borrowing EventRoom, most: Int, milliseconds: Int32) -> Int {
         while true {
             let count = cplatform_epoll_wait(
-                descriptor.number, milliseconds, room.baseAddress, Int32(room.count))
+                descriptor.number, milliseconds, room.words, Int32(min(most, room.capacity)))
             if count >= 0 { return Int(count) }
             if errno != EINTR {
                 fatalError("epoll_wait: errno \(errno): the epoll descriptor is broken")

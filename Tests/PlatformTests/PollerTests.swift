@@ -164,10 +164,9 @@ private final class WatchedPoller {
     }
 
     func events(room: Int) -> [Poller.Event] {
-        withUnsafeTemporaryAllocation(of: Poller.Event.self, capacity: room) { events in
-            let count = poller.wait(into: events, milliseconds: 0)
-            return Array(events[..<count])
-        }
+        let events = EventRoom(capacity: room)
+        let count = poller.wait(into: events, most: room, milliseconds: 0)
+        return (0..<count).map { events[$0] }
     }
 }
 

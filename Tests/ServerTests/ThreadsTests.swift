@@ -336,4 +336,21 @@ import Testing
         #expect(shard.beginSleep(startsHandlers: true) == 0)
         #expect(shard.beginSleep(startsHandlers: true) == 1)
     }
+
+    /// Nobody waits behind a call that waits for another process.
+    @Test func whatAThreadHasTakenIsOthersBeforeItMayBeBlocked() throws {
+        let host = try RunningServer().server
+        let shard = try Shard(host: host, capacity: 3, threads: .init(min: 1, max: 1))
+        for _ in 0..<3 {
+            let (near, _) = try Socket.pair()
+            shard.adopt(near, into: try #require(shard.connections.take(for: shard)))
+        }
+        let thread = ShardThread(shard: shard, kind: .permanent)
+        let hasEvents = thread.batch.fill(from: shard.poller, most: 3, milliseconds: -1)
+        let first = thread.batch.next()
+        #expect(hasEvents && first != nil)
+        thread.mayBlock()
+        #expect(thread.batch.next() == nil)
+        #expect(shard.queue.popFirst(startsHandlers: true) != nil)
+    }
 }

@@ -24,7 +24,7 @@ int cplatform_epoll_control(int epoll, int operation, int descriptor, uint32_t e
 /// Waits for one event. 1 = an event, 0 = time out, -1 = errno (EINTR included).
 int cplatform_epoll_wait_one(int epoll, int milliseconds, uint32_t *events, uint64_t *token);
 
-/// Waits for up to 16 events; each goes to `room` as a token (64 bits), the events (32) and 32 unused.
+/// Waits for up to 16 events; each goes to `room` as two words, the token and the events, stored whole.
 /// How many, 0 = time out, -1 = errno (EINTR included).
 int cplatform_epoll_wait(int epoll, int milliseconds, void *room, int count);
 

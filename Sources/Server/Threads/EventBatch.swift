@@ -8,31 +8,20 @@ import Synchronization
 ///
 /// A pool whose threads are all busy takes several events with one system call. Should an extension block
 /// the thread meanwhile, the clock takes what is left and gives it to another one.
-final class EventBatch: @unchecked Sendable {
-    // because an entry that is read while it is written anew is never used: the position has changed then
-
+final class EventBatch: Sendable {
     static let capacity = 16
 
-    private let entries: UnsafeMutablePointer<Poller.Event>
+    /// An entry that is read while it is written anew is never used: the position has changed then.
+    private let room = EventRoom(capacity: EventBatch.capacity)
     /// A counter of fillings, the number of entries, and the next one: 32, 16 and 16 bits.
     private let position = Atomic<UInt64>(0)
-
-    init() {
-        entries = .allocate(capacity: Self.capacity)
-        entries.initialize(
-            repeating: Poller.Event(token: 0, events: []), count: Self.capacity)
-    }
-
-    deinit { entries.deallocate() }
 
     /// How many were taken together.
     var count: Int { Int(position.load(ordering: .relaxed) >> 16 & 0xffff) }
 
     /// Waits for up to `most` events; false after the time-out. Called by the owner of an empty batch.
     func fill(from poller: borrowing Poller, most: Int, milliseconds: Int32) -> Bool {
-        let count = poller.wait(
-            into: UnsafeMutableBufferPointer(start: entries, count: min(most, Self.capacity)),
-            milliseconds: milliseconds)
+        let count = poller.wait(into: room, most: most, milliseconds: milliseconds)
         guard count > 0 else { return false }
         publish(count)
         return true
@@ -42,7 +31,7 @@ final class EventBatch: @unchecked Sendable {
     func next() -> Poller.Event? {
         var seen = position.load(ordering: .acquiring)
         while seen & 0xffff < seen >> 16 & 0xffff {
-            let event = entries[Int(seen & 0xffff)]
+            let event = room[Int(seen & 0xffff)]
             let (taken, now) = position.compareExchange(
                 expected: seen, desired: seen + 1, ordering: .acquiringAndReleasing)
             if taken { return event }

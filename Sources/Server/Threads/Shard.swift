@@ -224,7 +224,7 @@ final class Shard: Sendable {
                 let used = thread.processorsUsed(in: seconds)
                 if thread.startsHandlers { look.used += used }
             } else {
-                while let event = thread.batch.next() { reclaim(event) }
+                reclaim(thread.batch)
                 flushOutput(of: thread)
             }
         }
@@ -238,9 +238,14 @@ final class Shard: Sendable {
         }
     }
 
-    /// An event goes to the threads that are free: by the queue when it is a connection's.
+    /// What is left of a batch goes to the threads that are free.
+    func reclaim(_ batch: EventBatch) {
+        while let event = batch.next() { reclaim(event) }
+    }
+
+    /// By the queue when it is a connection's event.
     private func reclaim(_ event: Poller.Event) {
-        // Not on the clock's thread.
+        // Not on this thread.
         if event.token & Token.listener != 0 {
             return watchAnew(Int(event.token & ~Token.listener))
         }

@@ -150,6 +150,7 @@ final class ShardThread: @unchecked Sendable {
     /// Before the thread may be blocked: what it has taken can be taken by others.
     func mayBlock() {
         batchRule.mayBlock()
+        shard.reclaim(batch)
         if let item = next {
             next = nil
             shard.enqueue(item, waitsForHandler: false)
