@@ -1,6 +1,7 @@
 // What threads share: turns, the run queue, timers, growth.
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import Platform
 import Synchronization
 import Testing
@@ -342,7 +343,8 @@ import Testing
         let host = try RunningServer().server
         let shard = try Shard(host: host, capacity: 3, threads: .init(min: 1, max: 1))
         for _ in 0..<3 {
-            let (near, _) = try Socket.pair()
+            let (near, far) = try Socket.pair()
+            #expect(write(far, "G", 1) == 1)
             shard.adopt(near, into: try #require(shard.connections.take(for: shard)))
         }
         let thread = ShardThread(shard: shard, kind: .permanent)
