@@ -93,7 +93,8 @@ package enum SupervisorMessage: Sendable, Equatable {
     /// Serve this. Descriptors: the configuration's text, the host's `HealthPage`, its `GatheredLines`, then the
     /// listeners in the order of `Settings.listeners`. When they are more than `startBatch` the rest follows
     /// in further ones; the first with fewer is the last, and only `verdict` comes before it.
-    case start(configurationName: String)
+    /// `isReplacement`: a host has served the same already, so this one serves too, whatever has gone since.
+    case start(configurationName: String, isReplacement: Bool)
     /// A worker of the pool. Descriptor: a connection that it has accepted and that nobody has used yet.
     ///
     /// Whoever finds that connection closed, or got no descriptor, connects to the worker's socket itself.

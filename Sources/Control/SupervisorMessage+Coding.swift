@@ -14,7 +14,9 @@ extension SupervisorMessage {
     package func encoded() -> [UInt8] {
         var writer = MessageWriter(kind: kind.rawValue)
         switch self {
-        case .start(let name): writer.append(name)
+        case .start(let name, let isReplacement):
+            writer.append(name)
+            writer.append(isReplacement)
         case .worker(let pool, let id, let pid, let terms):
             writer.append(UInt32(clamping: pool))
             writer.append(id)
@@ -57,7 +59,9 @@ extension SupervisorMessage {
         var reader = MessageReader(bytes)
         guard let kind = Kind(rawValue: try reader.number()) else { throw .malformed }
         switch kind {
-        case .start: self = .start(configurationName: try reader.text())
+        case .start:
+            self = .start(
+                configurationName: try reader.text(), isReplacement: try reader.bool())
         case .worker:
             self = .worker(
                 pool: try reader.index(), id: try reader.number(), pid: try reader.number(),

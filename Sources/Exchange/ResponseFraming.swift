@@ -29,6 +29,8 @@ package struct ResponseFraming: Sendable, Equatable {
     package private(set) var form: Form
     /// Body bytes that passed.
     package private(set) var passed: Int64 = 0
+    /// Body bytes beyond the announced length, which did not pass.
+    package private(set) var dropped: Int64 = 0
 
     /// Before the head is known: nothing passes.
     package init() { form = .bodyless }
@@ -54,6 +56,7 @@ package struct ResponseFraming: Sendable, Equatable {
             let admitted = min(left, count)
             form = .length(left: left - admitted)
             passed &+= admitted
+            dropped &+= count - admitted
             return admitted
         }
     }

@@ -7,23 +7,18 @@ extension ELFFile {
     /// Copies the file into a folder of the server's own and gives the copy's path, which its content
     /// decides: a changed extension gets another name, so the loader does not take it for the old one.
     ///
-    /// Nil when it cannot be copied, or needs libraries that lie beside it ($ORIGIN): then it is loaded
-    /// from where it is.
-    func privateCopy(of path: String, in folder: String) -> String? {
+    /// Nil when it needs libraries that lie beside it ($ORIGIN): then it is loaded from where it is.
+    func privateCopy(of path: String, in folder: String) throws(SystemError) -> String? {
         guard !needsNeighbours(of: path) else { return nil }
-        do {
-            let file = try Files.open(path, [.readOnly, .nonBlocking])
-            let bytes = try Files.contents(of: file.number, limit: 1 << 30)
-            let name = path.split(separator: "/").last ?? "extension.so"
-            let copy = "\(folder)/\(Self.digest(bytes))-\(name)"
-            if let status = try? Files.status(path: copy), status.size == bytes.count {
-                return copy
-            }
-            try Files.place(bytes, at: copy)
+        let file = try Files.open(path, [.readOnly, .nonBlocking])
+        let bytes = try Files.contents(of: file.number, limit: 1 << 30)
+        let name = path.split(separator: "/").last ?? "extension.so"
+        let copy = "\(folder)/\(Self.digest(bytes))-\(name)"
+        if let status = try? Files.status(path: copy), status.size == bytes.count {
             return copy
-        } catch {
-            return nil
         }
+        try Files.place(bytes, at: copy)
+        return copy
     }
 
     /// Whether one of the libraries it needs is found only from where it lies (man 8 ld.so, $ORIGIN).

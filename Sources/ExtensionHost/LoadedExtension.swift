@@ -3,6 +3,7 @@
 
 import CExtensionHost
 import CISAPI
+import Platform
 import Synchronization
 
 /// A shared object with the ISAPI entry points, loaded and asked for its version.
@@ -19,6 +20,9 @@ package final class LoadedExtension: Sendable {
     /// GetExtensionThreadSafety; nil when the extension does not export it.
     package let declaredThreadSafe: Bool?
     package let hasTerminate: Bool
+    /// Why it was loaded from where its file lies, though a copy was wanted: to overwrite that file is the
+    /// end of every process that has loaded it.
+    package let copyFailure: String?
 
     private let entryPoints: EntryPoints
     private let isTerminated = Atomic<Bool>(false)
@@ -33,13 +37,26 @@ package final class LoadedExtension: Sendable {
     ) throws(ExtensionError) -> LoadedExtension {
         let failure = LoadFailure(name: name, path: path)
         let file = try failure.readFile()
-        let object = try failure.open(copies.flatMap { file.privateCopy(of: path, in: $0) })
+        var copy: String?
+        var copyFailure: String?
+        if let copies {
+            do throws(SystemError) {
+                copy = try file.privateCopy(of: path, in: copies)
+            } catch {
+                copyFailure =
+                    "extension \(name) is loaded from \(path) itself, for it cannot be copied to"
+                    + " \(copies): \(error); make room there, and until then replace the file by a"
+                    + " rename only"
+            }
+        }
+        let object = try failure.open(copy)
         let entryPoints = try EntryPoints(object, failure)
-        return try LoadedExtension(name: name, path: path, entryPoints, failure)
+        return try LoadedExtension(name: name, path: path, entryPoints, failure, copyFailure)
     }
 
     private init(
-        name: String, path: String, _ entryPoints: EntryPoints, _ failure: LoadFailure
+        name: String, path: String, _ entryPoints: EntryPoints, _ failure: LoadFailure,
+        _ copyFailure: String?
     ) throws(ExtensionError) {
         var info = HSE_VERSION_INFO()
         cextension_set_last_error(0)
@@ -49,6 +66,7 @@ package final class LoadedExtension: Sendable {
         self.name = name
         self.path = path
         self.entryPoints = entryPoints
+        self.copyFailure = copyFailure
         version = info.dwExtensionVersion
         description = withUnsafeBytes(of: &info.lpszExtensionDesc) { bytes in
             String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)

@@ -9,4 +9,11 @@ package enum Environment {
         guard let value = getenv(name) else { return nil }
         return String(cString: value)
     }
+
+    /// The value, which is gone then. Only while the process has one thread (man 3 unsetenv).
+    package static func take(_ name: String) -> String? {
+        let value = value(of: name)
+        unsetenv(name)
+        return value
+    }
 }

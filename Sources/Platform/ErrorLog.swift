@@ -92,23 +92,24 @@ package final class ErrorLog: Sendable {
         terminal.log(level, text)
     }
 
-    /// Logs bytes of any origin, such as a line of a worker's standard error, as one fact.
+    /// Logs bytes of any origin, such as a line of a worker's or a script's standard error, as one fact.
     package func log(
         _ level: LogLevel, bytes: UnsafeBufferPointer<UInt8>, site: String? = nil,
-        handler: String? = nil, pid: Int32? = nil
+        handler: String? = nil, pid: Int32? = nil, script: String? = nil
     ) {
         let process = place.withLock { $0.process }
         let missed = lost.exchange(0, ordering: .relaxed)
         if missed > 0 {
             let text = "\(missed) lines of this log were lost: it could not be written"
-            var line = Self.start(.warning, process: process, site: nil, handler: nil, pid: nil)
+            var line = Self.start(.warning, process: process)
             line.append(contentsOf: text.utf8)
             guard write(&line) else {
                 lost.add(missed + 1, ordering: .relaxed)
                 return
             }
         }
-        var line = Self.start(level, process: process, site: site, handler: handler, pid: pid)
+        var line = Self.start(
+            level, process: process, site: site, handler: handler, pid: pid, script: script)
         if !LogText.append(bytes, to: &line, limit: Self.longestLine - 4) {
             line.append(contentsOf: "...".utf8)
         }
@@ -117,7 +118,8 @@ package final class ErrorLog: Sendable {
 
     /// The line up to its text.
     private static func start(
-        _ level: LogLevel, process: String, site: String?, handler: String?, pid: Int32?
+        _ level: LogLevel, process: String, site: String? = nil, handler: String? = nil,
+        pid: Int32? = nil, script: String? = nil
     ) -> [UInt8] {
         var line: [UInt8] = []
         line.reserveCapacity(512)
@@ -135,6 +137,7 @@ package final class ErrorLog: Sendable {
         if let site { appendLabel("site", site, to: &line) }
         if let handler { appendLabel("handler", handler, to: &line) }
         if let pid { appendLabel("pid", "\(pid)", to: &line) }
+        if let script { appendLabel("script", script, to: &line) }
         line.append(contentsOf: ": ".utf8)
         return line
     }

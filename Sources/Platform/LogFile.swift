@@ -25,6 +25,11 @@ package struct LogFile: ~Copyable, Sendable {
         try LogFile(sharing: STDOUT_FILENO)
     }
 
+    /// A place that takes nothing: each write fails with EBADF.
+    package static func nowhere() throws(SystemError) -> LogFile {
+        try LogFile(try Files.open("/", .readOnly))
+    }
+
     /// A file that other processes have open too, under a descriptor of its own.
     ///
     /// What is no plain file is opened once more: being non-blocking belongs to the open file

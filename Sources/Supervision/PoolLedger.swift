@@ -50,6 +50,8 @@ struct PoolLedger: Sendable {
         case spawnCancelled
         /// Answer to `Action.check`: the worker's queue of connections is empty.
         case accepted(WorkerID)
+        /// Answer to `Action.reconnect` when it could not be done: its listener is gone or full.
+        case unreachable(WorkerID, reason: String)
         case ended(WorkerID, ProcessEnd)
         /// The pool is no longer configured, or the server stops: no minimum is kept, and what nobody
         /// holds ends. Hosts that still have requests for it are served.
@@ -146,6 +148,10 @@ struct PoolLedger: Sendable {
             refuse(now, &actions)
         case .spawnCancelled: spawning -= 1
         case .accepted(let id): accept(id)
+        case .unreachable(let id, let reason):
+            kill(id, &actions)
+            actions.append(
+                .log("a worker cannot be reached any more (\(reason)); it is killed and replaced"))
         case .ended(let id, let end): processEnded(id, end, now, &actions)
         case .retired: isRetired = true
         case .tick: checkTimes(now, &actions)

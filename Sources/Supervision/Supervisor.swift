@@ -93,14 +93,37 @@ struct ConfigurationFailure: Error, Equatable {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw ConfigurationFailure(lines: ["configuration \(path) is not UTF-8 text"])
         }
+        let settings: Settings
         do throws(ConfigurationErrors) {
-            let settings = try ConfigurationFile.load(
+            settings = try ConfigurationFile.load(
                 text: text, name: options.configurationPath, folder: options.folder,
                 builtInExtensionFolder: options.builtInExtensionFolder)
-            return (bytes, settings)
         } catch {
             throw ConfigurationFailure(lines: error.all.map(\.description))
         }
+        let problems = missingPlaces(settings)
+        guard problems.isEmpty else { throw ConfigurationFailure(lines: problems) }
+        return (bytes, settings)
+    }
+
+    /// What a server cannot do without, and would miss only when the first large body comes or a line is
+    /// to be written.
+    private static func missingPlaces(_ settings: Settings) -> [String] {
+        var problems: [String] = []
+        let folder = settings.limits.temporaryFolder
+        if (try? Files.status(path: folder))?.kind != .directory {
+            problems.append(
+                "limits.temporary-folder \(folder): no such folder; make it, or name another one")
+        }
+        if let path = settings.logs.error {
+            do throws(SystemError) {
+                _ = try Files.openLog(path)
+            } catch {
+                problems.append(
+                    "the error log \(path) cannot be opened (\(error)); correct 'logs.error'")
+            }
+        }
+        return problems
     }
 }
 

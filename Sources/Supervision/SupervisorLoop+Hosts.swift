@@ -16,7 +16,8 @@ extension SupervisorLoop {
         guard phase == .serving else { return }
         guard hostRate.take(now: now) else { return times[.startHost] = hostRate.next(now: now) }
         do throws(SystemError) {
-            let host = try launchHost(now, text, settings, listeners)
+            let host = try launchHost(
+                now, text, settings, listeners, isReplacement: hasServed)
             host.pools = pools
             current = host.id
         } catch {
@@ -27,8 +28,11 @@ extension SupervisorLoop {
     }
 
     /// A host with its first messages under way: the spare one when there is one.
+    ///
+    /// - Parameter isReplacement: a host has served the same configuration already.
     func launchHost(
-        _ now: Instant, _ text: [UInt8], _ settings: Settings, _ listeners: [BoundListener]
+        _ now: Instant, _ text: [UInt8], _ settings: Settings, _ listeners: [BoundListener],
+        isReplacement: Bool
     ) throws(SystemError) -> HostProcess {
         let configuration = SharedDescriptor(try Files.memory(named: "mortise-configuration"))
         try Files.writeAll(configuration.descriptor.number, text.span.bytes)
@@ -41,13 +45,13 @@ extension SupervisorLoop {
         host.health = health
         host.lines = lines
         times[.host(host.id)] = now.adding(seconds: Self.startPatience)
-        sendStart(to: host, configuration, settings, listeners)
+        sendStart(to: host, configuration, settings, listeners, isReplacement)
         return host
     }
 
     private func sendStart(
         to host: HostProcess, _ configuration: SharedDescriptor, _ settings: Settings,
-        _ listeners: [BoundListener]
+        _ listeners: [BoundListener], _ isReplacement: Bool
     ) {
         for (index, entry) in settings.extensions.enumerated() {
             if let verdict = entry.verdict { tell(host, .init(verdict, ofExtension: index)) }
@@ -55,7 +59,9 @@ extension SupervisorLoop {
         let memory = [configuration, host.health!, host.lines!]
         var descriptors =
             memory.map { $0.descriptor.number } + listeners.map { $0.descriptor.number }
-        let message = SupervisorMessage.start(configurationName: options.absolutePath).encoded()
+        let message = SupervisorMessage.start(
+            configurationName: options.absolutePath, isReplacement: isReplacement
+        ).encoded()
         while true {
             let batch = Array(descriptors.prefix(SupervisorMessage.startBatch))
             descriptors.removeFirst(batch.count)

@@ -38,7 +38,7 @@ extension SupervisorLoop {
     private func carryOut(_ action: PoolLedger.Action, _ pool: PoolProcesses) -> PoolLedger.Event? {
         switch action {
         case .spawn: return startWorker(of: pool)
-        case .reconnect(let id): reconnect(id, pool)
+        case .reconnect(let id): return reconnect(id, pool)
         case .check(let id): return pool.workers[id]?.hasAccepted == true ? .accepted(id) : nil
         case .restart(let id, let end): return restart(id, after: end, pool)
         case .grant(let id, let host, let isAsked): grant(id, pool, to: host, isAsked: isAsked)
@@ -158,13 +158,13 @@ extension SupervisorLoop {
         return StartedProcess(process: process, outputPipe: outputPipe.take())
     }
 
-    private func reconnect(_ id: UInt64, _ pool: PoolProcesses) {
-        guard let worker = pool.workers[id] else { return }
+    private func reconnect(_ id: UInt64, _ pool: PoolProcesses) -> PoolLedger.Event? {
+        guard let worker = pool.workers[id] else { return nil }
         do throws(SystemError) {
             try worker.connect()
+            return nil
         } catch {
-            // Its listener is gone or full: its end is near, and its handle will tell.
-            worker.process.signalGroup(.kill)
+            return .unreachable(id, reason: "\(error)")
         }
     }
 

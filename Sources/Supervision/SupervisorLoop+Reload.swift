@@ -132,14 +132,16 @@ extension SupervisorLoop {
     /// The same configuration with a new host, because its listeners are new.
     func replaceHost() {
         do throws(ConfigurationFailure) {
-            try prepare(text, settings)
+            try prepare(text, settings, isReplacement: true)
             reload?.what = "the same configuration with new listeners"
         } catch {
             for line in error.lines { log.log(.error, line) }
         }
     }
 
-    private func prepare(_ text: [UInt8], _ new: Settings) throws(ConfigurationFailure) {
+    private func prepare(
+        _ text: [UInt8], _ new: Settings, isReplacement: Bool = false
+    ) throws(ConfigurationFailure) {
         let plan = ReloadPlan(from: settings, to: new)
         let opened = try open(plan)
         let started = plan.pools.enumerated().map { index, pool in
@@ -152,7 +154,7 @@ extension SupervisorLoop {
         var reload = Reload(
             host: 0, settings: new, text: text, plan: plan, listeners: opened, pools: started)
         do throws(SystemError) {
-            let host = try launchHost(.now, text, new, opened)
+            let host = try launchHost(.now, text, new, opened, isReplacement: isReplacement)
             host.pools = started
             reload.host = host.id
             self.reload = reload

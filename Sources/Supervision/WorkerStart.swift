@@ -8,7 +8,7 @@ import Platform
 struct WorkerStart: Equatable {
     var program: String
     var arguments: [String]
-    var environment: [String]
+    var environment: [String] = []
     /// `mortise worker`: it keeps private copies of extensions in the runtime folder.
     var isWorker = false
     var folder: String?
@@ -45,13 +45,11 @@ struct WorkerStart: Equatable {
             arguments = ["mortise", "worker"]
             if let found = settings.extensions.first(where: { $0.name == name }) {
                 arguments += [found.file, "--name", name]
-                for setting in found.settings {
-                    arguments += ["--setting", "\(setting.name)=\(setting.value)"]
-                }
+                environment = WorkerSettings.variables(found.settings)
             }
         }
         folder = pool.folder
-        environment = Self.environment(pool)
+        environment += Self.environment(pool)
     }
 
     /// Built from zero. The host alone decides when a php-cgi has served enough (a limit of the operator's

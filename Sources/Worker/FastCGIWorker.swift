@@ -52,6 +52,7 @@ package struct FastCGIWorker {
             }
             let loaded = try LoadedExtension.load(
                 path: library, name: name, copies: options.copies)
+            if let failure = loaded.copyFailure { ErrorLog.shared.log(.warning, failure) }
             try shutdown.watch(signals.descriptor.number)
             try FastCGIWorker(loaded, options, shutdown).serve(listener)
             loaded.terminate()

@@ -83,7 +83,11 @@ final class StdoutResponse {
     /// The body is complete, as far as the extension is concerned. One that is shorter than its
     /// Content-Length is cut, so that nobody takes it for whole.
     func finishBody() {
-        guard case .short(let missing) = framing?.end(), !isCut, !stdin.isAborted else { return }
+        guard !isCut, !stdin.isAborted, let framing else { return }
+        if framing.dropped > 0 {
+            report("dropped \(framing.dropped) bytes beyond its Content-Length")
+        }
+        guard case .short(let missing) = framing.end() else { return }
         report("the body ended \(missing) bytes before its Content-Length")
         isCut = true
     }

@@ -16,7 +16,7 @@ enum Commands {
             configuration = try source()
         } catch {
             Terminal.complain(error.reason)
-            throw .failure
+            throw error.isNoText ? .configuration : .failure
         }
         do {
             let settings = try ConfigurationFile.load(

@@ -22,7 +22,12 @@ struct ConfigurationText {
 
     struct Failure: Error {
         let reason: String
-        init(_ reason: String) { self.reason = reason }
+        /// Something is there, and it is no text: an error of the configuration's.
+        let isNoText: Bool
+        init(_ reason: String, isNoText: Bool = false) {
+            self.reason = reason
+            self.isNoText = isNoText
+        }
     }
 
     /// The text of a file.
@@ -37,7 +42,7 @@ struct ConfigurationText {
             throw Failure("\(name) cannot be read: \(error)")
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw Failure("\(name): not UTF-8 text")
+            throw Failure("configuration \(name) is not UTF-8 text", isNoText: true)
         }
         return ConfigurationText(
             origin: .file(name), name: name, folder: Folders.parent(of: path), text: text)

@@ -23,6 +23,13 @@ struct Requirements {
 
     private func ofServer() -> [String] {
         var problems: [String] = []
+        for folder in settings.extensions.first?.directories ?? [] where !Folders.exists(folder) {
+            problems.append("extension-directories \(folder): no such folder")
+        }
+        for case .unix(let path) in settings.listeners
+        where !Folders.exists(Folders.parent(of: path)) {
+            problems.append("listen unix:\(path): no such folder")
+        }
         if !Folders.exists(settings.limits.temporaryFolder) {
             problems.append("temporary-folder \(settings.limits.temporaryFolder): no such folder")
         }

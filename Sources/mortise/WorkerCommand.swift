@@ -3,6 +3,7 @@
 
 import ArgumentParser
 import Platform
+import Supervision
 import Worker
 
 struct WorkerCommand: ParsableCommand {
@@ -44,7 +45,8 @@ struct WorkerCommand: ParsableCommand {
     func run() throws {
         var options = FastCGIWorker.Options()
         options.copies = RuntimeFolder.path
-        options.settings = settings.map { (name: $0.name, value: $0.value) }
+        options.settings =
+            WorkerSettings.take() + settings.map { (name: $0.name, value: $0.value) }
         throw ExitCode(
             FastCGIWorker.run(
                 library: Folders.absolute(file), name: name ?? file, options: options))

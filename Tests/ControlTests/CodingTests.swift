@@ -20,7 +20,7 @@ struct CodingTests {
         ] + ReleaseReason.allCases.map { .releaseWorker(id: 7, reason: $0) }
 
     static let supervisorMessages: [SupervisorMessage] = [
-        .start(configurationName: "site.yaml"),
+        .start(configurationName: "site.yaml", isReplacement: true),
         .worker(
             pool: 1, id: 2, pid: 3,
             WorkerTerms(path: "/run/w2", isAsked: true, endsByItself: false)),

@@ -166,7 +166,12 @@ extension EndToEndTests {
         @Test func wordsOnStandardErrorAreOneCleanLogLine() throws {
             let server = try SharedServer.current
             #expect(try get("errors").text == "fine")
-            #expect(eventually { server.errors.contains("words on standard error") })
+            #expect(
+                eventually {
+                    server.errors.contains(
+                        " [handler cgi] [script \(server.site.path)/www/cgi-bin/errors]: words on standard error"
+                    )
+                }, "\(server.errors)")
             #expect(!server.errors.contains("\u{1b}"))
         }
 

@@ -31,6 +31,21 @@ extension EndToEndTests {
                 site.replacingOccurrences(of: "LIBRARY", with: library), files: plainFiles, body)
         }
 
+        /// Everybody may read the arguments of a process (man 5 proc).
+        @Test func aSettingIsNotAmongTheArgumentsOfAWorker() throws {
+            let secret = site.replacingOccurrences(
+                of: "outside: {", with: "outside: { settings: { PASSWORD: hush-hush },")
+            let library = try Package.misbehaving("unruly")
+            let text = secret.replacingOccurrences(of: "LIBRARY", with: library)
+            try withServer(text, files: plainFiles) { server in
+                let answer = try server.get("/outside")
+                #expect(answer.text == "ready\n")
+                let workers = server.children.filter { $0.command.contains(" worker ") }
+                #expect(!workers.isEmpty)
+                #expect(!workers.contains { $0.command.contains("hush") })
+            }
+        }
+
         @Test func aPendingCallIsCompletedFromAnotherThread() throws {
             try withUnruly { server in
                 for home in ["/inside", "/outside"] {

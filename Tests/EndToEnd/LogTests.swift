@@ -132,6 +132,60 @@ extension EndToEndTests {
             #expect(check.errors.contains("log \(site.path)/www: it is a folder"))
         }
 
+        /// A log's folder that has gone is no reason to serve nobody.
+        @Test func aHostThatReplacesADeadOneServesWithoutALogThatCannotBeOpened() throws {
+            try withServer(plainSite, files: plainFiles.merging(["logs/x": ""]) { $1 }) { server in
+                let text = server.site.text("site.yaml")
+                    .replacingOccurrences(of: "/access.log", with: "/logs/access.log")
+                try server.site.write("site.yaml", text)
+                try server.reload()
+                let (here, gone) = (server.site.path + "/logs", server.site.path + "/gone")
+                try FileManager.default.moveItem(atPath: here, toPath: gone)
+                let before = try #require(server.host)
+                before.kill(SIGKILL)
+                #expect(eventually { server.host.map { $0 != before } ?? false })
+                #expect(try server.get("/file.txt").status == 200)
+                #expect(server.errors.contains("requests are served all the same"))
+                try FileManager.default.createDirectory(
+                    atPath: here, withIntermediateDirectories: true)
+                #expect(
+                    eventually { server.site.text("logs/access.log").contains("GET /file.txt") })
+            }
+        }
+
+        /// Both would be missed only later: by the first large body, and by the first line.
+        @Test(arguments: [
+            (
+                "logs: { error: nowhere/errors }",
+                "the error log SITE/nowhere/errors cannot be opened (open: No such file or directory (errno 2))"
+            ),
+            (
+                "limits: { temporary-folder: nowhere }",
+                "limits.temporary-folder SITE/nowhere: no such folder"
+            ),
+        ])
+        func aPlaceThatIsMissingIsNamedAtTheStartAndAtAReload(key: String, said: String) throws {
+            try withServer(plainSite, files: plainFiles) { server in
+                let line = said.replacingOccurrences(of: "SITE", with: server.site.path)
+                let good = server.site.text("site.yaml")
+                let name = try #require(key.split(separator: ":").first)
+                let others = good.split(separator: "\n").filter { !$0.hasPrefix(name) }
+                try server.site.write("site.yaml", key + "\n" + others.joined(separator: "\n"))
+                server.process.signal(SIGHUP)
+                #expect(
+                    eventually {
+                        server.errors.contains(line)
+                            && server.errors.contains(
+                                "the configuration was not changed: see above")
+                    }, "\(server.errors)")
+                #expect(try server.get("/file.txt").status == 200)
+                let run = SpawnedProcessRun(
+                    Package.program, ["serve", server.site.path + "/site.yaml"])
+                #expect(run.run() == .exited(78))
+                #expect(run.errors.contains(line), "\(run.errors)")
+            }
+        }
+
         @Test func aReloadWhoseAccessLogCannotBeOpenedSaysWhich() throws {
             try withServer(plainSite, files: plainFiles) { server in
                 let text = server.site.text("site.yaml")

@@ -31,9 +31,24 @@ struct WorkerQueueTests {
 
     @Test func fullQueueIsAnsweredAtOnce() {
         var pool = Pool(maximum: 1, queue: 2)
-        _ = pool.acquire("a")
+        pool.grant(1)
+        #expect(pool.acquire("a") == "worker 1")
         _ = pool.acquire("b")
+        _ = pool.acquire("c")
+        #expect(pool.acquire("d") == "full")
+    }
+
+    /// A queue of none is one in which nobody waits for a busy worker; one that may still come is no other's.
+    @Test func whoWaitsForAWorkerThatMayStillComeTakesNoPlaceInTheQueue() {
+        var pool = Pool(maximum: 2, queue: 0)
+        #expect(pool.acquire("a") == "parked, asks")
+        #expect(pool.acquire("b") == "parked, asks")
         #expect(pool.acquire("c") == "full")
+        #expect(pool.queue.grant(1, isAsked: true, now: pool.now).next == "a")
+        #expect(pool.queue.grant(2, isAsked: true, now: pool.now).next == "b")
+        #expect(pool.acquire("d") == "full")
+        _ = pool.release(1)
+        #expect(pool.acquire("e") == "worker 1")
     }
 
     @Test func requestThatWaitedTooLongIsGivenUpOldestFirst() {

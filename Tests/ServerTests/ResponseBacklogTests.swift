@@ -37,6 +37,7 @@ import Testing
 
         var isCut: Bool { wasCut.load(ordering: .acquiring) }
         let holdsThread: Bool
+        let client = "a test"
         var isConnected: Bool { !hasLeft.load(ordering: .acquiring) }
         func sendBacklog() { asked.countUp() }
         func cut() {

@@ -218,5 +218,12 @@ struct RunningServer {
         try server.start()
     }
 
+    /// Connections that wait for another request.
+    var idleConnections: Int {
+        var count = 0
+        for shard in server.shards { shard.connections.visit { if $0.isIdle { count += 1 } } }
+        return count
+    }
+
     func connect() throws -> Browser { Browser(try Socket.connect(address).take()) }
 }

@@ -82,6 +82,20 @@ struct PoolLedgerTests {
         #expect(pool(.released(1, by: 10, .broken)) == [])
     }
 
+    /// Its socket is gone, say: we kill it, and the log does not look for somebody else.
+    @Test func workerThatCannotBeReachedAnyMoreIsKilledWithALineThatSaysSo() {
+        var pool = Pool(minimum: 1, maximum: 1)
+        pool.serve(host: 10, workers: 1)
+        _ = pool(.hostServes(20))
+        #expect(pool(.released(1, by: 10, .idle)) == [.reconnect(1)])
+        #expect(
+            pool(.unreachable(1, reason: "no socket")) == [
+                .kill(1),
+                .log("a worker cannot be reached any more (no socket); it is killed and replaced"),
+            ])
+        #expect(pool(.ended(1, .killed(signal: 9))) == [.spawn])
+    }
+
     @Test func workerThatItsHostDidNotUseGoesToTheNextOneAsItIs() {
         var pool = Pool(minimum: 1, maximum: 1)
         pool.serve(host: 10, workers: 1)

@@ -79,7 +79,8 @@ struct CGIConversation {
                 readLastErrors(errors, room)
             }
         }
-        exchange.logRest(&self.errors, of: nil, handler.errorLines, at: .now)
+        let path = path
+        exchange.logRest(&self.errors, of: .script(path), handler.errorLines, at: .now)
         return outcome
     }
 
@@ -112,8 +113,9 @@ struct CGIConversation {
     private mutating func readErrors(_ number: Int32, _ room: UnsafeMutableRawBufferPointer) {
         guard case .bytes(let count) = Files.readPipe(number, into: room) else { return }
         now = .now
+        let path = path
         exchange.logErrors(
-            &errors, of: nil, room.prefix(bytes: count).span, handler.errorLines, at: now)
+            &errors, of: .script(path), room.prefix(bytes: count).span, handler.errorLines, at: now)
         errorBytes = min(errorBytes + count, Self.freeErrors)
         if errorBytes == Self.freeErrors { errorsFrom = now.adding(seconds: Self.errorPause) }
     }

@@ -106,7 +106,8 @@ struct AnswerRecords {
             outputBytes += bytes.count
             output(bytes)
         case .stderr:
-            exchange.logErrors(&worker.errors, of: worker.pid, bytes, relay.errorLines, at: now)
+            exchange.logErrors(
+                &worker.errors, of: .worker(pid: worker.pid), bytes, relay.errorLines, at: now)
         case .endRequest, .accessLog: worker.record.append(bytes)
         default: break
         }

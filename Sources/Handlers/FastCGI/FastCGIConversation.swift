@@ -63,7 +63,7 @@ struct FastCGIConversation {
             if request.isUnfinished(worker) { exchangeBothWays() } else { receive(wait: true) }
             if phase != .over { checkDeadlines() }
         }
-        exchange.logRest(&worker.errors, of: worker.pid, relay.errorLines, at: now)
+        exchange.logRest(&worker.errors, of: .worker(pid: worker.pid), relay.errorLines, at: now)
         if worker.output.capacity > 256 * 1024 { worker.output = [] }
         return RelayEnd(outcome: outcome, fate: fate)
     }

@@ -48,6 +48,8 @@ package final class SupervisorLink: Sendable {
     package struct Start: Sendable {
         /// The configuration file's absolute path; relative paths in it start from its folder.
         package var configurationName: String
+        /// A host has served the same before.
+        package var isReplacement: Bool
         package var text: String
         /// `SupervisorMessage.verdict`, one for each extension.
         package var verdicts: [SupervisorMessage]
@@ -60,7 +62,7 @@ package final class SupervisorLink: Sendable {
     /// Waits for the first message, however long: a spare host gets it when it is needed. Nil: there is
     /// no supervisor, or it does not want this host any more.
     package func waitForStart() -> Start? {
-        var name: String?
+        var first: (name: String, isReplacement: Bool)?
         var descriptors: [Int32] = []
         var verdicts: [SupervisorMessage] = []
         while true {
@@ -69,16 +71,17 @@ package final class SupervisorLink: Sendable {
                 verdicts.append(next.message)
                 continue
             }
-            guard let next, !next.isCut, case .start(let configurationName) = next.message else {
+            guard let next, !next.isCut, case .start(let name, let isReplacement) = next.message
+            else {
                 for descriptor in descriptors { closeDescriptor(descriptor) }
                 return nil
             }
-            name = name ?? configurationName
+            first = first ?? (name, isReplacement)
             descriptors += next.descriptors
             // More than fit beside one message: a message with fewer is the last.
             if next.descriptors.count < SupervisorMessage.startBatch { break }
         }
-        guard let name, descriptors.count >= 3 else { return nil }
+        guard let first, descriptors.count >= 3 else { return nil }
         let file = Descriptor(owning: descriptors[0])
         let page = Descriptor(owning: descriptors[1])
         let memory = Descriptor(owning: descriptors[2])
@@ -87,7 +90,8 @@ package final class SupervisorLink: Sendable {
             let lines = try? GatheredLines(mapping: memory)
         else { return nil }
         return Start(
-            configurationName: name, text: String(decoding: bytes, as: UTF8.self),
+            configurationName: first.name, isReplacement: first.isReplacement,
+            text: String(decoding: bytes, as: UTF8.self),
             verdicts: verdicts, health: health, lines: lines,
             listeners: Array(descriptors.dropFirst(3)))
     }

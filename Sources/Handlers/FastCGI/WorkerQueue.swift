@@ -13,7 +13,7 @@ struct WorkerQueue<Worker, Waiting> {
     struct Limits: Sendable {
         var minimum: Int
         var maximum: Int
-        /// Requests that may wait, and for how many seconds.
+        /// Requests that may wait for busy workers, and for how many seconds.
         var queue: Int
         var queueTimeout: Double
         /// Seconds until an idle worker above the minimum ends.
@@ -85,7 +85,8 @@ struct WorkerQueue<Worker, Waiting> {
         if held == 0, let refusal, refusal.until > now {
             return .unavailable(reason: refusal.reason, retryAfter: seconds(to: refusal.until, now))
         }
-        guard parked.count < limits.queue else { return .full }
+        // Those for whom a worker may still be had do not wait for another request's end.
+        guard parked.count < limits.queue + max(0, limits.maximum - held) else { return .full }
         parked.append((waiting, now))
         return .parked(asks: askForMore(now) > 0)
     }

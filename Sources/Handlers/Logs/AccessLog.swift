@@ -53,13 +53,15 @@ package final class AccessLog: Sendable {
     ///   - announce: is told each file before a line goes there, so that the supervisor can write to it.
     package init(
         path: String, lines: GatheredLines, errors: ErrorLog = .shared, patience: Double = 0.1,
-        announce: @escaping @Sendable (Int32) -> Void = { _ in }
+        mayBeMissing: Bool = false, announce: @escaping @Sendable (Int32) -> Void = { _ in }
     ) throws(SystemError) {
         self.lines = lines
         self.patience = patience
         lanes = lines.rings.map(Lane.init)
         borrowed = lanes.map(Unmanaged.passUnretained)
-        writer = Mutex(try AccessLogWriter(path: path, errors: errors, announce: announce))
+        writer = Mutex(
+            try AccessLogWriter(
+                path: path, errors: errors, mayBeMissing: mayBeMissing, announce: announce))
     }
 
     /// Starts the thread that writes.

@@ -10,19 +10,34 @@ struct AccessLogWriter: ~Copyable, Sendable {
     private let errors: ErrorLog
     private let announce: @Sendable (Int32) -> Void
     private var file: LogFile
+    /// It could not be opened yet; `file` takes nothing until then.
+    private var isMissing = false
     /// The file took nothing in the last attempt, for as long as it was waited for.
     private(set) var isStalled = false
     /// The error log says that the file takes nothing, and not yet that it takes lines again.
     private var isToldOf = false
 
+    /// - Parameter mayBeMissing: a file that cannot be opened is one that takes nothing, until it can.
     init(
-        path: String, errors: ErrorLog, announce: @escaping @Sendable (Int32) -> Void
+        path: String, errors: ErrorLog, mayBeMissing: Bool,
+        announce: @escaping @Sendable (Int32) -> Void
     ) throws(SystemError) {
         self.path = path
         self.errors = errors
         self.announce = announce
-        file = try Self.open(path)
-        announce(file.number)
+        do throws(SystemError) {
+            file = try Self.open(path)
+            announce(file.number)
+        } catch {
+            guard mayBeMissing else { throw error }
+            file = try LogFile.nowhere()
+            isMissing = true
+            isToldOf = true
+            errors.log(
+                .error,
+                "access log \(path) cannot be opened: \(error); requests are served all the same, and it"
+                    + " is tried again")
+        }
     }
 
     private static func open(_ path: String) throws(SystemError) -> LogFile {
@@ -33,6 +48,7 @@ struct AccessLogWriter: ~Copyable, Sendable {
     /// Writes what waits in the rings, until the file has taken nothing for `patience` seconds; `didWrite`
     /// after each piece.
     mutating func write(_ rings: [SharedRing], patience: Double, didWrite: () -> Void) {
+        if isMissing { find() }
         isStalled = false
         for ring in rings where !isStalled { write(ring, patience, didWrite) }
     }
@@ -79,6 +95,13 @@ struct AccessLogWriter: ~Copyable, Sendable {
         }
     }
 
+    private mutating func find() {
+        guard let found = try? Self.open(path) else { return }
+        file = found
+        isMissing = false
+        announce(file.number)
+    }
+
     /// All that had gathered is written, after lines were lost or could have been.
     mutating func tellLost(_ lost: Int) {
         if isToldOf {
@@ -96,6 +119,7 @@ struct AccessLogWriter: ~Copyable, Sendable {
         guard path != "-" else { return }
         do throws(SystemError) {
             file = try Self.open(path)
+            isMissing = false
             announce(file.number)
         } catch {
             errors.log(

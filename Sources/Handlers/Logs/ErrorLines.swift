@@ -49,23 +49,30 @@ struct ErrorLines: Sendable {
 }
 
 extension Exchange {
-    /// Logs lines of a process's standard error as what they are.
+    /// Logs lines of a standard error as what they are: `speaker` has written them.
     func logErrors(
-        _ lines: inout ErrorLines, of pid: Int32?, _ bytes: Span<UInt8>, _ limit: LineLimit,
-        at now: Instant
+        _ lines: inout ErrorLines, of speaker: @autoclosure () -> ErrorSpeaker,
+        _ bytes: Span<UInt8>, _ limit: LineLimit, at now: Instant
     ) {
-        lines.append(bytes, limit, at: now) { logError($0, of: pid) }
+        lines.append(bytes, limit, at: now) { logError($0, of: speaker()) }
     }
 
     func logRest(
-        _ lines: inout ErrorLines, of pid: @autoclosure () -> Int32?, _ limit: LineLimit,
-        at now: Instant
+        _ lines: inout ErrorLines, of speaker: @autoclosure () -> ErrorSpeaker,
+        _ limit: LineLimit, at now: Instant
     ) {
-        lines.finish(limit, at: now) { logError($0, of: pid()) }
+        lines.finish(limit, at: now) { logError($0, of: speaker()) }
     }
 
-    private func logError(_ line: UnsafeBufferPointer<UInt8>, of pid: Int32?) {
-        errorLog.log(
-            .error, bytes: line, site: route.site?.name, handler: route.handlerName, pid: pid)
+    private func logError(_ line: UnsafeBufferPointer<UInt8>, of speaker: ErrorSpeaker) {
+        let (site, handler) = (route.site?.name, route.handlerName)
+        switch speaker {
+        case .worker(let pid):
+            errorLog.log(.error, bytes: line, site: site, handler: handler, pid: pid)
+        case .script(let path):
+            errorLog.log(
+                .error, bytes: line, site: site, handler: handler,
+                script: String(decoding: path, as: UTF8.self))
+        }
     }
 }

@@ -159,8 +159,13 @@ package final class Exchange {
             guard response.isConnected else { return abandon() }
             log(
                 .error,
-                "the body ended \(missing) bytes before its Content-Length; cut the connection")
+                "\(requestLine): the body ended \(missing) bytes before its Content-Length; cut the response"
+            )
             return cut()
+        }
+        if framing.dropped > 0 {
+            let line = "\(requestLine): dropped \(framing.dropped) bytes beyond its Content-Length"
+            route.mapping?.failures.log(.notice, line, of: self)
         }
         response.finish(ending)
     }

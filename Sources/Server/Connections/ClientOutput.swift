@@ -89,6 +89,8 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
         connection._withUnsafeGuaranteedRef { $0.generation.load(ordering: .relaxed) }
     }
 
+    var client: String { connection._withUnsafeGuaranteedRef { $0.remote.host } }
+
     /// False once the client has reset the connection or was given up.
     var isConnected: Bool {
         let generation = generation

@@ -207,8 +207,9 @@ enum HTTP1Turn {
     ) {
         thread.shard.host.complaints.log(
             "body", .error,
-            "cannot keep a request body in \(thread.shard.host.bodyLimits.folder): \(reason); answered 507"
-        )
+            "\(set.exchange.requestLine): cannot keep its body in"
+                + " \(thread.shard.host.bodyLimits.folder): \(reason); answered 507",
+            about: set.exchange)
     }
 
     // MARK: The answer

@@ -83,7 +83,8 @@ final class ResponseBacklog: Sendable {
             switch keepSome(of: rest) {
             case .over: return false
             case .kept(let count): rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-            case .full(let room): guard wait(for: room, sender) else { return false }
+            case .full(let room, let bound):
+                guard wait(for: room, bound, sender) else { return false }
             }
         }
         return true
@@ -103,7 +104,8 @@ final class ResponseBacklog: Sendable {
 
     private enum Kept {
         case kept(Int)
-        case full(Room)
+        /// What is used up, for the log; nil: it has a line of its own.
+        case full(Room, bound: StaticString?)
         case over
     }
 
@@ -127,8 +129,12 @@ final class ResponseBacklog: Sendable {
         switch step {
         case .over: return .over
         case .inMemory(let count): return .kept(count)
-        case .full: return .full(.half)
-        case .overBudget: return .full(.all)
+        case .full:
+            return .full(
+                .half,
+                bound: "limits.response-buffer and limits.response-file are used up by it alone")
+        case .overBudget:
+            return .full(.all, bound: "limits.buffers and limits.spool are used up by all together")
         case .write(let half, let offset, let count):
             return spool(UnsafeRawBufferPointer(rebasing: bytes[..<count]), half, offset)
         }
@@ -178,8 +184,8 @@ final class ResponseBacklog: Sendable {
             complaints.log(
                 "spool", .error,
                 "cannot keep a response in \(limits.folder): \(error); its writer waits for the"
-                    + " client")
-            return .full(.all)
+                    + " client; make room there, or choose another limits.temporary-folder")
+            return .full(.all, bound: nil)
         }
     }
 
@@ -192,7 +198,9 @@ final class ResponseBacklog: Sendable {
     // MARK: The writer that waits
 
     /// Under no lock, until the room is there or nothing more will be sent. The sender's deadlines end it.
-    private func wait(for room: Room, _ sender: some BacklogSender) -> Bool {
+    private func wait(
+        for room: Room, _ bound: StaticString?, _ sender: some BacklogSender
+    ) -> Bool {
         ShardThread.current?._withUnsafeGuaranteedRef { $0.mayBlock() }
         // Somebody must have tried to send what is waited for: only then is the client's readiness told.
         sender.sendBacklog()
@@ -200,19 +208,18 @@ final class ResponseBacklog: Sendable {
         guard !isCounted || writers.enter() else {
             complaints.log(
                 "writers", .warning,
-                "half of the threads wait for clients that read too slowly: a response was cut;"
+                "half of the threads wait for clients that read too slowly: the response to"
+                    + " \(sender.client) was cut;"
                     + " raise limits.response-file, limits.spool or threads.max")
             sender.cut()
             return false
         }
         defer { if isCounted { writers.leave() } }
-        // A folder that cannot be written has its own line.
-        let bound =
-            room == .half
-            ? "limits.response-buffer and limits.response-file are used up by one response"
-            : "no more of it can be kept in files, see limits.spool"
-        complaints.log(
-            "waits", .notice, "a handler waits for a client that reads slowly: \(bound)")
+        if let bound {
+            complaints.log(
+                "waits", .notice,
+                "a handler waits for the client \(sender.client), which reads slowly: \(bound)")
+        }
         while true {
             let ticket = gate.ticket
             let canGoOn = state.withLock { state -> Bool? in

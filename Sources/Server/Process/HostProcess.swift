@@ -81,7 +81,9 @@ package final class HostProcess {
     ) throws(HostFailure) -> AccessLog? {
         guard let path = settings.logs.access else { return nil }
         do throws(SystemError) {
-            return try AccessLog(path: path, lines: start.lines) {
+            return try AccessLog(
+                path: path, lines: start.lines, mayBeMissing: start.isReplacement
+            ) {
                 link.send(.accessLog, descriptors: [$0])
             }
         } catch {

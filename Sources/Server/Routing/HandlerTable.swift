@@ -66,6 +66,7 @@ struct HandlerTable: Sendable {
                     path: entry.verdict?.path ?? entry.library, name: entry.name,
                     copies: RuntimeFolder.path)
                 loaded.append(library)
+                if let failure = library.copyFailure { ErrorLog.shared.log(.warning, failure) }
                 return Program(
                     handler: ExtensionHandler(library: library, settings: values),
                     settings: values)
