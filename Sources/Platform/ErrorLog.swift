@@ -43,7 +43,8 @@ package final class ErrorLog: Sendable {
 
     /// Writes to that file from now on, created when missing, mode 0640; nil = standard error.
     ///
-    /// False when the file cannot be opened: the log stays where it was and says so there.
+    /// False when the file cannot be opened: the log stays where it was until `reopen` succeeds, and says so
+    /// there.
     @discardableResult
     package func open(path: String?, process: String = "mortise") -> Bool {
         let failure = place.withLock { place -> SystemError? in
@@ -53,9 +54,9 @@ package final class ErrorLog: Sendable {
                 descriptor.store(STDERR_FILENO, ordering: .releasing)
                 return nil
             }
-            let failure = turn(&place, to: path)
-            if failure == nil { place.path = path }
-            return failure
+            // Also when it cannot be opened now: SIGUSR1 tries again.
+            place.path = path
+            return turn(&place, to: path)
         }
         guard let failure, let path else { return true }
         log(.error, "error log \(path) cannot be opened: \(failure)")
@@ -85,7 +86,7 @@ package final class ErrorLog: Sendable {
     /// Logs one fact, on standard error too when the log is a file: to somebody who waits for a start there.
     package func logAloud(_ level: LogLevel, _ text: String) {
         log(level, text)
-        let (isFile, process) = place.withLock { ($0.path != nil, $0.process) }
+        let (isFile, process) = place.withLock { ($0.path != nil && $0.file != nil, $0.process) }
         guard isFile else { return }
         let terminal = ErrorLog()
         terminal.open(path: nil, process: process)

@@ -86,7 +86,7 @@ import TestSupport
         #expect(lines[0].contains("5 lines of this log were lost"))
     }
 
-    @Test func aFileThatCannotBeOpenedLeavesTheOldOne() throws {
+    @Test func aFileThatCannotBeOpenedLeavesTheOldOneUntilItCan() throws {
         let folder = try TemporaryFolder()
         let log = ErrorLog()
         log.open(path: folder.path + "/log")
@@ -94,6 +94,10 @@ import TestSupport
         log.log(.error, "still here")
         let lines = try folder.read("log").split(separator: "\n")
         #expect(lines.count == 2 && lines[0].contains("cannot be opened"))
+        #expect(mkdir(folder.path + "/missing", 0o700) == 0)
+        log.reopen()
+        log.log(.error, "over there")
+        #expect(try folder.read("missing/log").hasSuffix(": over there\n"))
     }
 
     @Test func aStoppedReaderOfAPipeHoldsNobody() throws {

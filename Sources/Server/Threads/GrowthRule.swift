@@ -34,8 +34,9 @@ struct GrowthRule {
             hasGrown = false
             return nil
         }
-        // One thread fewer that gets on would be seen, however many there are.
-        guard used <= max(0.5, share - 0.5) else { return nil }
+        // One thread fewer that gets on would be seen, however many there are; and one that is blocked for
+        // part of its time.
+        guard used <= max(0.75 * share, share - 0.5) else { return nil }
         let wanted = hasGrown ? 1 : processors
         hasGrown = true
         return max(0, min(wanted, room))
