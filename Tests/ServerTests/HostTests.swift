@@ -496,6 +496,22 @@ import TestSupport
         #expect(browser.isClosed())
     }
 
+    /// The listener told the older host alone of the newcomer, which it had no room for.
+    @Test func aNewcomerWhomALeavingHostCouldNotTakeIsTheNewerOnes() throws {
+        let older = try RunningServer { $0.limits.connections = 1 }
+        let busy = try older.connect()
+        #expect(busy.get("/x?now=a")?.text == "a")
+        busy.send(Browser.get("/x?never"))
+        while older.idleConnections > 0 { Thread.sleep(milliseconds: 1) }
+        let newer = try RunningServer(besides: older)
+        try Housekeeping(host: newer.server, pools: []).start()
+        let newcomer = try older.connect()
+        newcomer.send(Browser.get("/x?now=here"))
+        Thread.sleep(milliseconds: 50)
+        older.server.leave(offering: nil)
+        #expect(newcomer.answer()?.text == "here")
+    }
+
     @Test func withoutANewerHostIdleConnectionsAreClosedAndRunningOnesFinish() throws {
         let server = try RunningServer()
         let idle = try server.connect()

@@ -178,8 +178,11 @@ struct RunningServer {
     let server: Host
     let address: SocketAddress
 
-    /// Without a listener it only adopts what another server hands over.
-    init(listens: Bool = true, _ change: (inout Settings) -> Void = { _ in }) throws {
+    /// Without a listener it only adopts what another server hands over; or it has the same as another one.
+    init(
+        listens: Bool = true, besides older: RunningServer? = nil,
+        _ change: (inout Settings) -> Void = { _ in }
+    ) throws {
         // As the host process does: sendfile(2) has no MSG_NOSIGNAL.
         Signal.ignore(.pipe)
         var settings = Settings()
@@ -210,7 +213,11 @@ struct RunningServer {
         let site = RoutedSite(
             served: served, rules: RuleChain(rules), mappings: mappings, files: files)
         var listeners: [Int32] = []
-        if listens { listeners = [try Socket.listen(.ipv4(0x7f00_0001, port: 0)).take()] }
+        if let older {
+            listeners = older.server.listeners.map(\.socket)
+        } else if listens {
+            listeners = [try Socket.listen(.ipv4(0x7f00_0001, port: 0)).take()]
+        }
         server = try Host(
             settings: settings, listeners: listeners, router: Router(sites: [site], hosts: [[]]),
             errorLog: log, accessLog: nil)

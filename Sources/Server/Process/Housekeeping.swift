@@ -10,14 +10,18 @@ struct Housekeeping {
     let pools: [WorkerPool]
 
     private static let interval = 100
+    /// Every so many intervals it looks for newcomers that nobody has been told of.
+    private static let rounds = 10
 
     func start() throws(SystemError) {
         try Thread.start(named: "mortise keeper") { [self] in
-            while true {
+            for round in 1... {
                 Thread.sleep(milliseconds: Self.interval)
                 let now = Instant.now
                 for pool in pools { pool.expire(now) }
                 for shard in host.shards { shard.resumeAccepting() }
+                guard round % Self.rounds == 0 else { continue }
+                for shard in host.shards { shard.watchForgotten() }
             }
         }
     }

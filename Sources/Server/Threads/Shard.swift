@@ -399,6 +399,15 @@ final class Shard: Sendable {
         for index in host.listeners.indices { watchAnew(index) }
     }
 
+    /// Newcomers whose announcement has gone to a host that left before it had room for them.
+    func watchForgotten() {
+        for index in host.listeners.indices {
+            let ready = Socket.wait(
+                host.listeners[index].socket, for: .readable, milliseconds: 0)
+            if ready.contains(.readable) { watchAnew(index) }
+        }
+    }
+
     private func watchAnew(_ index: Int) {
         let listener = host.listeners[index].socket
         guard isListening.load(ordering: .sequentiallyConsistent) else { return }

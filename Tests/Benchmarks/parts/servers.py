@@ -122,7 +122,7 @@ sites:
 {lines(6, more_handlers)}{lines(6, handlers)}      - {{ path: /hello,     extension: hello }}
       - {{ path: /isolated,  extension: isolated }}
       - {{ path: /counter,   extension: counter }}
-      - {{ path: /cgi-bin/*, cgi: true }}
+      - {{ path: /cgi-bin/*, cgi: {{ concurrency: 1000 }} }}
       - {{ path: "*.php",    pool: php }}
 """)
         self.start([products / "mortise", "serve", self.folder / "site.yaml"],

@@ -134,7 +134,10 @@ final class ServerProcess: Sendable {
             let hosts = self.hosts
             return hosts.contains { $0 != before } && !hosts.contains { $0 == before }
         }
-        #expect(changed, "no new host after SIGHUP\n\(errors)")
+        #expect(
+            changed,
+            "no new host after SIGHUP: before \(String(describing: before)), now \(hosts)\n\(errors)"
+        )
     }
 
     /// SIGTERM, unless the test has ended it: the server must end with 0 and leave no process behind.
