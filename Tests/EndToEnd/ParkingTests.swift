@@ -50,6 +50,25 @@ extension EndToEndTests {
             }
         }
 
+        /// The thread that frees the worker goes on with its own connection, into a call of an extension's.
+        @Test func whoHasBeenGivenAWorkerDoesNotWaitForAnothersCall() throws {
+            try withPools { server in
+                #expect(try server.get("/outside").status == 200)
+                let first = try server.client()
+                try first.send(request("/outside?sleep=600"))
+                usleep(150_000)
+                let second = try server.client()
+                try second.send(request("/outside?sleep=0"))
+                usleep(150_000)
+                // Longer than anybody waits for an answer here.
+                try first.send(request("/inside?sleep=600000"))
+                #expect(try second.response().status == 200)
+                #expect(try first.response().status == 200)
+                server.process.signal(SIGKILL)
+                #expect(server.process.wait(seconds: 60) == .killed(SIGKILL))
+            }
+        }
+
         /// Fault 3: whatever the kernel takes of what stands before it.
         @Test func aRequestBehindAnAnswerThatNobodyReadsHoldsNoWorker() throws {
             try withPools { server in

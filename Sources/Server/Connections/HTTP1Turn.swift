@@ -315,7 +315,7 @@ enum HTTP1Turn {
         set.exchange.state = .running
         thread.handling.store(.passUnretained(connection.output), ordering: .releasing)
         return mapping._withUnsafeGuaranteedRef { mapping in
-            if mapping.waitsForOthers { thread.mayBlock() }
+            if mapping.waitsForOthers { thread.mayBlock() } else { thread.giveNext() }
             thread.mayKeepNext = mapping.waitsForOthers
             return finish(connection, set, thread, mapping.handler.answer(set.exchange))
         }

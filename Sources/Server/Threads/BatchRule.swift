@@ -8,7 +8,7 @@ import Platform
 /// because one of them waited for another process, or computed, or slept.
 struct BatchRule {
     /// Seconds that several events may take together.
-    static let patience = 0.000_25
+    static let patience = 0.000_5
     /// How many are taken one by one before several are tried again, the first time and at most.
     static let fewestSingles = 64
     static let mostSingles = 4096

@@ -151,10 +151,15 @@ final class ShardThread: @unchecked Sendable {
     func mayBlock() {
         batchRule.mayBlock()
         shard.reclaim(batch)
-        if let item = next {
-            next = nil
-            shard.enqueue(item, waitsForHandler: false)
-        }
+        giveNext()
+    }
+
+    /// Before somebody else's code runs, which may never come back: what waits for this thread alone, and has
+    /// been given its worker, say, is the others'.
+    func giveNext() {
+        guard let item = next else { return }
+        next = nil
+        shard.enqueue(item, waitsForHandler: false)
     }
 
     /// Runs it after what it does now, if it has nothing else to run then. The item is `queued`.
