@@ -52,6 +52,9 @@ struct PoolLedger: Sendable {
         case accepted(WorkerID)
         /// Answer to `Action.reconnect` when it could not be done: its listener is gone or full.
         case unreachable(WorkerID, reason: String)
+        /// Answer to `Action.reconnect` or `.check`: the supervisor lacks what a connection takes - open files,
+        /// memory -, which is no fault of the worker's.
+        case connectionsAreShort(WorkerID)
         case ended(WorkerID, ProcessEnd)
         /// The pool is no longer configured, or the server stops: no minimum is kept, and what nobody
         /// holds ends. Hosts that still have requests for it are served.
@@ -66,7 +69,7 @@ struct PoolLedger: Sendable {
         case restart(WorkerID, after: ProcessEnd)
         /// Make a new connection to the worker, in place of the one it had.
         case reconnect(WorkerID)
-        /// Has the worker accepted its connection?
+        /// Has the worker accepted its connection? One that could not be made is tried again.
         case check(WorkerID)
         /// `isAsked`: it answers a want of that host.
         case grant(WorkerID, to: HostID, isAsked: Bool)
@@ -152,6 +155,8 @@ struct PoolLedger: Sendable {
             kill(id, &actions)
             actions.append(
                 .log("a worker cannot be reached any more (\(reason)); it is killed and replaced"))
+        case .connectionsAreShort(let id):
+            if workers[id]?.isConnecting == true { workers[id]?.waitsForConnection(now: now) }
         case .ended(let id, let end): processEnded(id, end, now, &actions)
         case .retired: isRetired = true
         case .tick: checkTimes(now, &actions)

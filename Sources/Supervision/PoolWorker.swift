@@ -56,6 +56,13 @@ struct PoolWorker: Sendable, Equatable {
             pause: min(0.02, pause * 2))
     }
 
+    /// Its connection could not be made yet: until then its time does not run.
+    mutating func waitsForConnection(now: Instant) {
+        state = .connecting(
+            until: now.adding(seconds: PoolLedger.reconnectPatience),
+            nextCheck: now.adding(seconds: 0.02), pause: 0.02)
+    }
+
     mutating func accepted() {
         state = .spare
         hasStarted = true

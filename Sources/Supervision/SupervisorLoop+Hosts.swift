@@ -214,9 +214,10 @@ extension SupervisorLoop {
         case .startScript(let id, _):
             tell(host, .scriptFailed(id: id, code: SystemError.tooManyOpenFiles))
         case .handOver(let id): tell(host, .handedOver(id: id, accepted: false))
-        case .ready, .failed, .wantWorker, .releaseWorker, .endScript, .adopted, .drained,
-            .accessLog:
-            break
+        case .accessLog:
+            // The one it had is another file now: last lines do not go there.
+            host.accessLog = nil
+        case .ready, .failed, .wantWorker, .releaseWorker, .endScript, .adopted, .drained: break
         }
     }
 

@@ -39,7 +39,9 @@ extension SupervisorLoop {
         switch action {
         case .spawn: return startWorker(of: pool)
         case .reconnect(let id): return reconnect(id, pool)
-        case .check(let id): return pool.workers[id]?.hasAccepted == true ? .accepted(id) : nil
+        case .check(let id):
+            if pool.workers[id]?.connection == nil { return reconnect(id, pool) }
+            return pool.workers[id]?.hasAccepted == true ? .accepted(id) : nil
         case .restart(let id, let end): return restart(id, after: end, pool)
         case .grant(let id, let host, let isAsked): grant(id, pool, to: host, isAsked: isAsked)
         case .deny(let id, let count, let reason, let seconds):
@@ -164,7 +166,15 @@ extension SupervisorLoop {
             try worker.connect()
             return nil
         } catch {
-            return .unreachable(id, reason: "\(error)")
+            guard error.isShortage else { return .unreachable(id, reason: "\(error)") }
+            if shortageLines.admits(at: .now) {
+                log.log(
+                    .error,
+                    "no connection to a worker for now: \(error); it is tried again; raise the limit on"
+                        + " open files (\(shortageLines.takeSuppressed()) more since the last line)",
+                    handler: "pool \(pool.settings.name)")
+            }
+            return .connectionsAreShort(id)
         }
     }
 

@@ -96,6 +96,23 @@ struct PoolLedgerTests {
         #expect(pool(.ended(1, .killed(signal: 9))) == [.spawn])
     }
 
+    /// It is as good as it was: however long the supervisor is short of descriptors, it is not killed.
+    @Test func workerForWhomNoConnectionCanBeMadeForNowIsTriedAgain() {
+        var pool = Pool(minimum: 1, maximum: 1)
+        pool.serve(host: 10, workers: 1)
+        _ = pool(.hostServes(20))
+        #expect(pool(.released(1, by: 10, .idle)) == [.reconnect(1)])
+        #expect(pool(.connectionsAreShort(1)) == [])
+        for _ in 0..<100 {
+            pool.advance(0.05)
+            #expect(pool(.tick) == [.check(1)])
+            #expect(pool(.connectionsAreShort(1)) == [])
+        }
+        pool.advance(0.05)
+        #expect(pool(.tick) == [.check(1)])
+        #expect(pool(.accepted(1)) == [.grant(1, to: 20, isAsked: false)])
+    }
+
     @Test func workerThatItsHostDidNotUseGoesToTheNextOneAsItIs() {
         var pool = Pool(minimum: 1, maximum: 1)
         pool.serve(host: 10, workers: 1)

@@ -45,6 +45,8 @@ final class Shard: Sendable {
 
     /// Newcomers taken in one go.
     private static let acceptBudget = 64
+    /// Newcomers that a host that leaves takes along at most: a full queue (see `Socket.listen`).
+    private static let lastBudget = 4096
 
     private enum Token {
         /// The highest bits tell what a token names.
@@ -287,7 +289,7 @@ final class Shard: Sendable {
     private func accept(_ index: Int, on thread: ShardThread?) {
         let listener = host.listeners[index]
         var mayPassOn = thread?.startsHandlers == false
-        var budget = thread == nil ? .max : Self.acceptBudget
+        var budget = thread == nil ? Self.lastBudget : Self.acceptBudget
         while !host.isLeaving {
             // The rest is announced anew, behind what is ready now.
             if budget == 0 { return watchAnew(index) }
