@@ -9,7 +9,7 @@ import Platform
 /// Reads a script's output and errors until the request is over.
 struct CGIConversation {
     /// Milliseconds.
-    private static let briefWait: Int32 = 2
+    private static let briefWait: Int32 = 5
     /// Seconds between two questions whether the client is still there.
     private static let clientInterval = 0.1
     /// Bytes of standard error that a script may write before they are read slowly.
