@@ -43,11 +43,6 @@ extension Files {
         throw SystemError("read", code: EFBIG)
     }
 
-    /// Whether they do not wait.
-    package static func isNonBlocking(_ number: Int32) -> Bool {
-        cplatform_is_nonblocking(number) == 1
-    }
-
     /// Reads and writes of this open file do not wait any more (man 2 fcntl, O_NONBLOCK).
     package static func setNonBlocking(_ number: Int32) {
         _ = cplatform_set_nonblocking(number, 1)

@@ -23,6 +23,12 @@ private let files = plainFiles.merging([
     "www/cgi-bin/slow": "#!/bin/sh\nsleep 600 &\necho $! > pid-of-sleep\nwait\n",
     "www/cgi-bin/leaves-child":
         "#!/bin/sh\nsleep 600 &\nprintf 'Content-Type: text/plain\\r\\n\\r\\n%s' $!\n",
+    "www/cgi-bin/leaves-voice": """
+    #!/bin/sh
+    setsid sh -c 'while :; do echo voice >&2; sleep 0.02; done' > /dev/null &
+    printf 'Content-Type: text/plain\\r\\n\\r\\ngone'
+
+    """,
     "www/cgi-bin/ignores-input":
         "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\nignored'\n",
     "www/cgi-bin/large-output":
@@ -173,6 +179,16 @@ extension EndToEndTests {
                     )
                 }, "\(server.errors)")
             #expect(!server.errors.contains("\u{1b}"))
+        }
+
+        /// What it says once its request is over is lost: nobody has asked it.
+        @Test func wordsOfWhatAScriptHasLeftBehindAreNotTheNextScripts() throws {
+            let server = try SharedServer.current
+            for _ in 0..<3 {
+                #expect(try get("leaves-voice").text == "gone")
+                #expect(try get("late").text == "late")
+            }
+            #expect(!server.errors.contains("/www/cgi-bin/late]: voice"), "\(server.errors)")
         }
 
         @Test func aScriptRunsInItsOwnFolder() throws {

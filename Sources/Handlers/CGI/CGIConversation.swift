@@ -30,7 +30,7 @@ struct CGIConversation {
     private var errorsFrom = Instant(nanoseconds: 0)
     private var errorBytes = 0
     /// The script has ended: nothing of it needs to be ended any more.
-    private(set) var hasOutputEnded = false
+    private var hasOutputEnded = false
 
     private var head = ResponseHead()
     private var collector = HeadCollector()

@@ -16,7 +16,6 @@ package final class CGIHandler: Sendable {
     let settings: Settings.CGI
     private let starter: any ScriptStarter
     private let running = Atomic<Int>(0)
-    private let errorPipes = ErrorPipes()
     let failures = FailureLines()
     /// What the scripts' standard error may add to the log.
     let errorLines = LineLimit(burst: 200, perSecond: 10)
@@ -69,21 +68,19 @@ package final class CGIHandler: Sendable {
             case nil: try EmptyInput.number()
             }
         let output = try CGIPipe()
-        let errors = try errorPipes.take()
+        let errors = try CGIPipe()
         let run = starter.start(
-            script, stdin: input, stdout: output.write.number, stderr: errors.write)
+            script, stdin: input, stdout: output.write.number, stderr: errors.write.number)
         guard let run else {
-            errorPipes.put(errors)
             failures.fail(
                 exchange, status: 503, reason: "no supervisor can start the script", retryAfter: 1)
             return .answered
         }
         var conversation = CGIConversation(
             exchange, run, program: exchange.route.scriptFilename, handler: self)
-        // Only the script and its starter may hold the writing end: its closing is the output's end.
-        let outcome = conversation.run(output: output.closeWriting(), errors: errors.read)
-        if conversation.hasOutputEnded { errorPipes.put(errors) } else { errors.close() }
-        return outcome
+        // Only the script and its starter may hold the output's writing end: its closing is the end. That of
+        // the errors stays open, because their end says nothing.
+        return conversation.run(output: output.closeWriting(), errors: errors.read.number)
     }
 
     /// The body from its beginning, in an open file of the script's own.

@@ -27,9 +27,8 @@ PATHS = {
 # What a worker of a pool is called on its command line.
 WORKERS = {"isolated": "worker", "php": "php-cgi"}
 
-# Each worker may have its connection to the host by then, and had none before; sixteen pipes for errors of scripts
-# are kept, if ever so many ran at once (ErrorPipes); a log may be open.
-MORE_DESCRIPTORS = len(WORKERS) * comparisons.PROCESSES + 2 * 16 + 2
+# Each worker may have its connection to the host by then, and had none before; a log may be open.
+MORE_DESCRIPTORS = len(WORKERS) * comparisons.PROCESSES + 2
 
 # Kills and reloads have their lines; what repeats itself a thousand times has not.
 LINES_A_SECOND = 100
