@@ -181,7 +181,8 @@ final class SupervisorLoop {
     }
 
     private func askAfterUnwatched() {
-        for (token, descriptor) in unwatched {
+        // One's end may end others: their descriptors are closed by then, or something else's.
+        for (token, descriptor) in unwatched where unwatched[token] != nil {
             if (try? poller.add(descriptor, .readable, token: token)) != nil {
                 unwatched[token] = nil
             }

@@ -390,6 +390,14 @@ private func ask(
         #expect(background.value == 20 && program.conduct.kind == .keepsConnections)
     }
 
+    @Test func processOfAWorkerThatWasGivenBackIsNotKept() {
+        let conduct = ProgramConduct()
+        conduct.know(1, as: 77)
+        conduct.forget(1)
+        conduct.worker(1, isProcess: 78)
+        #expect(conduct.process(of: 1) == nil)
+    }
+
     @Test func successorAnswersWhatTheProgramHasNotAccepted() throws {
         let program = try FakeProgram(isConnected: false)
         program.conduct.endsByItself()

@@ -23,8 +23,8 @@ package final class ProgramConduct: Sendable {
 
     /// [any]
     private let current = Atomic<UInt8>(Kind.unknown.rawValue)
-    /// [any] Processes that have taken the place of others, by the worker's number.
-    private let successors = Mutex<[UInt64: Int32]>([:])
+    /// [any] The process that answers for each worker of this host, by the worker's number.
+    private let processes = Mutex<[UInt64: Int32]>([:])
 
     package init() {}
 
@@ -46,12 +46,16 @@ package final class ProgramConduct: Sendable {
     /// The supervisor knows that the program ends by itself.
     package func endsByItself() { closedConnection() }
 
-    /// Another process answers for the worker from now on.
+    // MARK: Processes
+
+    func know(_ id: UInt64, as pid: Int32) { processes.withLock { $0[id] = pid } }
+
+    /// Another process answers for the worker from now on, unless the host has given it back meanwhile.
     package func worker(_ id: UInt64, isProcess pid: Int32) {
-        successors.withLock { $0[id] = pid }
+        processes.withLock { if $0[id] != nil { $0[id] = pid } }
     }
 
-    func process(of id: UInt64) -> Int32? { successors.withLock { $0[id] } }
+    func process(of id: UInt64) -> Int32? { processes.withLock { $0[id] } }
 
-    func forget(_ id: UInt64) { _ = successors.withLock { $0.removeValue(forKey: id) } }
+    func forget(_ id: UInt64) { _ = processes.withLock { $0.removeValue(forKey: id) } }
 }

@@ -17,7 +17,6 @@ package final class WorkerConnection: @unchecked Sendable {
     package let id: UInt64
     /// Index into `Settings.pools`.
     package let pool: Int
-    private let firstProcess: Int32
     /// Where it listens.
     private let path: String
     let conduct: ProgramConduct
@@ -56,7 +55,7 @@ package final class WorkerConnection: @unchecked Sendable {
         self.pool = pool
         self.path = path
         self.conduct = conduct
-        firstProcess = pid
+        conduct.know(id, as: pid)
         output.reserveCapacity(16 * 1024)
         head.initialize(to: ResponseHead())
         if let socket { use(socket) }
@@ -71,7 +70,7 @@ package final class WorkerConnection: @unchecked Sendable {
     }
 
     /// The process that answers now, for logs.
-    package var pid: Int32 { conduct.process(of: id) ?? firstProcess }
+    package var pid: Int32 { conduct.process(of: id) ?? 0 }
 
     /// The next request's id: another one each time, so that late records of the request before are
     /// recognised.
