@@ -23,7 +23,9 @@ extension SupervisorLoop {
         } catch {
             hostBackoff.fail(now: now)
             times[.startHost] = max(hostBackoff.notBefore, now.adding(seconds: 0.1))
-            log.log(.error, "a host could not be started: \(error)")
+            let remedy = error.isShortage ? "; raise the limit on open files, or the memory" : ""
+            log.log(
+                .error, "a host could not be started: \(error); it is tried again\(remedy)")
         }
     }
 
@@ -203,13 +205,9 @@ extension SupervisorLoop {
 
     /// The message's descriptors could not be had: that message alone has failed.
     private func refuse(_ message: HostMessage, of host: HostProcess) {
-        if shortageLines.admits(at: .now) {
-            log.log(
-                .error,
-                "too many open files: a request of host \(host.process.pid) was refused; raise the"
-                    + " limit on open files (\(shortageLines.takeSuppressed()) more since the last line)"
-            )
-        }
+        logShortage(
+            "too many open files: a request of host \(host.process.pid) was refused; raise the limit"
+                + " on open files")
         switch message {
         case .startScript(let id, _):
             tell(host, .scriptFailed(id: id, code: SystemError.tooManyOpenFiles))

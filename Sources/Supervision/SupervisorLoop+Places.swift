@@ -29,12 +29,8 @@ extension SupervisorLoop {
             log.log(
                 .warning, "somebody removed the runtime folder \(old); it is now \(folder.path)")
         } catch {
-            if shortageLines.admits(at: .now) {
-                log.log(
-                    .error,
-                    "somebody removed the runtime folder \(old), and it cannot be made anew: \(error)"
-                )
-            }
+            logShortage(
+                "somebody removed the runtime folder \(old), and it cannot be made anew: \(error)")
         }
     }
 
@@ -49,7 +45,7 @@ extension SupervisorLoop {
                 log.log(
                     .warning, "somebody removed \(listener.description); it is made anew")
             } catch {
-                if shortageLines.admits(at: .now) { log.log(.error, error.reason) }
+                logShortage(error.reason)
             }
         }
         if isChanged { replaceHost() }

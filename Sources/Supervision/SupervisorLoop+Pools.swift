@@ -167,13 +167,9 @@ extension SupervisorLoop {
             return nil
         } catch {
             guard error.isShortage else { return .unreachable(id, reason: "\(error)") }
-            if shortageLines.admits(at: .now) {
-                log.log(
-                    .error,
-                    "no connection to a worker for now: \(error); it is tried again; raise the limit on"
-                        + " open files (\(shortageLines.takeSuppressed()) more since the last line)",
-                    handler: "pool \(pool.settings.name)")
-            }
+            logShortage(
+                "no connection to a worker for now: \(error); it is tried again; raise the limit on"
+                    + " open files", handler: "pool \(pool.settings.name)")
             return .connectionsAreShort(id)
         }
     }

@@ -46,8 +46,8 @@ final class SupervisorLoop {
     /// Descriptors that the kernel had no memory to watch, by token: asked after every second.
     private var unwatched: [UInt64: Int32] = [:]
     private var lastNumber: UInt64 = 0
-    /// Lines about a shortage of descriptors.
-    var shortageLines = RateLimit(burst: 5, perSecond: 0.2)
+    /// Lines about what is short: descriptors, memory, room for files.
+    private var shortageLines = RateLimit(burst: 5, perSecond: 0.2)
 
     // The configuration in force.
     var settings: Settings
@@ -203,6 +203,14 @@ final class SupervisorLoop {
         case .probes: advanceProbes()
         case nil: break
         }
+    }
+
+    /// A line about what is short, of which there may be one for each message: some of them are held back.
+    func logShortage(_ text: String, handler: String? = nil) {
+        guard shortageLines.admits(at: .now) else { return }
+        let more = shortageLines.takeSuppressed()
+        log.log(
+            .error, more > 0 ? "\(text) (and \(more) lines like it since)" : text, handler: handler)
     }
 
     private func readSignals() {
