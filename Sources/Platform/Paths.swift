@@ -11,6 +11,17 @@ extension Files {
         return String(cString: resolved)
     }
 
+    /// What an open file is called now; nil when nobody can say (man 5 proc, /proc/pid/fd).
+    package static func path(of descriptor: Int32) -> String? {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(PATH_MAX)) { room in
+            let count = readlink("/proc/self/fd/\(descriptor)", room.baseAddress!, room.count)
+            guard count > 0 else { return nil }
+            return String(
+                decoding: UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(room)[..<count]),
+                as: UTF8.self)
+        }
+    }
+
     /// The absolute path of a file as somebody names it: its folder's true name, its own name kept.
     package static func absolutePath(_ path: String) throws(SystemError) -> String {
         guard let slash = path.lastIndex(of: "/") else { return try realPath(".") + "/" + path }

@@ -24,6 +24,8 @@ extension SystemError {
     package static let tryAgain = EAGAIN
     /// EMFILE: this process has as many descriptors as it may.
     package static let tooManyOpenFiles = EMFILE
+    /// EIO: a device failed.
+    package static let inputOutput = EIO
 
     package var name: Name? {
         switch code {

@@ -123,6 +123,12 @@ extension EndToEndTests {
             try FileHandle(forWritingAtPath: server.site.path + "/www/shrinks.bin")?.truncate(
                 atOffset: 100)
             #expect(try client.everything().count < 64 << 20)
+            #expect(
+                eventually {
+                    server.errors.contains(
+                        "GET /shrinks.bin: \(server.site.path)/www/shrinks.bin became shorter while it was"
+                            + " sent; cut the response")
+                }, "\(server.errors)")
             #expect(try server.get("/file.txt").status == 200)
         }
     }

@@ -46,8 +46,16 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
 
     /// [any] Bytes of the connection that the kernel has taken, counted by the sender.
     private let sentCount = Atomic<Int64>(0)
-    /// [any] Why the client was given up; whoever answers it makes a line of it.
-    private let complaint = Mutex<String?>(nil)
+    /// Why a response was cut by this side.
+    enum CutReason {
+        /// What the client did.
+        case client(String)
+        /// What became of the file that was sent.
+        case file(String)
+    }
+
+    /// [any] Whoever answers the client makes a line of it.
+    private let cutReason = Mutex<CutReason?>(nil)
 
     // [sender]
     private var transport = Transport.none
@@ -74,7 +82,7 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
         withBacklog { $0.open() }
         tellsConnection.store(false, ordering: .relaxed)
         sentCount.store(0, ordering: .relaxed)
-        complaint.withLock { $0 = nil }
+        cutReason.withLock { $0 = nil }
         finishTurn()
         return true
     }
@@ -82,8 +90,8 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
     /// Bytes of the connection that the kernel has taken.
     var sent: Int64 { sentCount.load(ordering: .relaxed) }
 
-    /// Why the client was given up, once; nil when it was not.
-    func takeComplaint() -> String? { complaint.withLock { $0.take() } }
+    /// Why this side has cut the response, once; nil when it has not.
+    func takeCutReason() -> CutReason? { cutReason.withLock { $0.take() } }
 
     private var generation: UInt32 {
         connection._withUnsafeGuaranteedRef { $0.generation.load(ordering: .relaxed) }
@@ -383,12 +391,21 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
         case .bytes(let count):
             file!.left -= Int64(count)
             countSent(count)
-        // The file was truncated while it was served (P6): the client must notice.
-        case .end: resetsOnClose = true
+        case .end: stop(for: .file("\(fileName) became shorter while it was sent"))
+        case .failed(SystemError.inputOutput):
+            stop(for: .file("\(fileName) cannot be read: input/output error"))
         case .wouldBlock, .failed: break
         }
         return result
     }
+
+    /// The client must notice that the response is not whole.
+    private func stop(for reason: CutReason) {
+        cutReason.withLock { $0 = reason }
+        resetsOnClose = true
+    }
+
+    private var fileName: String { file.flatMap { Files.path(of: $0.file) } ?? "a file" }
 
     private func countSent(_ count: Int) {
         pace.sent(Int64(count))
@@ -404,8 +421,7 @@ final class ClientOutput: Schedulable, BacklogSender, @unchecked Sendable {
             shard.arm(self, at: next)
             return true
         case .wrong(let what):
-            complaint.withLock { $0 = what }
-            resetsOnClose = true
+            stop(for: .client(what))
             return false
         }
     }

@@ -72,8 +72,10 @@ final class HTTP1Response: ResponseStream {
         max(0, (output?._withUnsafeGuaranteedRef { $0.sent } ?? 0) - bodyStart)
     }
 
-    /// Why the client was given up, once; nil when it was not.
-    func takeComplaint() -> String? { output?._withUnsafeGuaranteedRef { $0.takeComplaint() } }
+    /// Why this side has cut the response, once; nil when it has not.
+    func takeCutReason() -> ClientOutput.CutReason? {
+        output?._withUnsafeGuaranteedRef { $0.takeCutReason() }
+    }
 
     func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let output else { return false }

@@ -365,11 +365,17 @@ enum HTTP1Turn {
     /// Not all that the handler has said has been sent.
     private static func logCut(_ set: HTTP1WorkingSet, _ thread: ShardThread) {
         let exchange = set.exchange
-        if let reason = set.response.takeComplaint() {
+        switch set.response.takeCutReason() {
+        case .client(let what):
             thread.shard.host.complaints.log(
                 "slow", .notice,
                 "\(exchange.requestLine): the client \(exchange.remote.host) was given up: it"
-                    + " \(reason)", about: exchange)
+                    + " \(what)", about: exchange)
+        case .file(let what):
+            thread.shard.host.complaints.log(
+                "file", .error, "\(exchange.requestLine): \(what); cut the response",
+                about: exchange)
+        case nil: break
         }
         thread.shard.host.logAccess(exchange, sent: set.response.bodySent)
     }
