@@ -66,6 +66,13 @@ final class BoundListener {
         PrivateFolder.removeFile(path)
     }
 
+    /// It is no longer configured: who comes is refused, and not kept waiting by a host that leaves and still
+    /// has it; whoever wants the address may have it.
+    func close() {
+        removeFile()
+        Socket.shutdownBoth(descriptor.number)
+    }
+
     /// Nobody can connect any more: the Unix socket's file has been removed.
     var hasVanished: Bool {
         guard case .unix(let path) = setting else { return false }

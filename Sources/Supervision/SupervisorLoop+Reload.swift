@@ -177,11 +177,25 @@ extension SupervisorLoop {
                     opened.append(bound.last!)
                 } catch {
                     for listener in bound { listener.removeFile() }
-                    throw ConfigurationFailure(lines: [error.reason])
+                    throw ConfigurationFailure(lines: [reason(of: error, setting, plan)])
                 }
             }
         }
         return opened
+    }
+
+    /// The old configuration's listeners are open until the new one is in force.
+    private func reason(
+        of failure: StartFailure, _ setting: Settings.Listener, _ plan: ReloadPlan
+    ) -> String {
+        guard case .tcp(let host, let port) = setting else { return failure.reason }
+        for index in plan.closedListeners {
+            guard case .tcp(_, port) = settings.listeners[index] else { continue }
+            let own = listeners[index].description
+            return "cannot listen on \(host):\(port) while this server listens on \(own): take"
+                + " that out and reload, then add the new one and reload; or restart"
+        }
+        return failure.reason
     }
 
     // MARK: Ending
@@ -191,7 +205,7 @@ extension SupervisorLoop {
         guard let reload else { return }
         self.reload = nil
         let old = current.flatMap { hosts[$0] }
-        for index in reload.plan.closedListeners { listeners[index].removeFile() }
+        for index in reload.plan.closedListeners { listeners[index].close() }
         let retired = reload.plan.retiredPools.map { pools[$0] }
         if reload.settings.logs.error != settings.logs.error {
             log.open(path: reload.settings.logs.error, process: "supervisor")

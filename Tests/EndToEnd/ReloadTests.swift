@@ -167,6 +167,44 @@ extension EndToEndTests {
             }
         }
 
+        /// Although the host that leaves still has the listener, for a request that is under way.
+        @Test func anAddressThatIsNoLongerConfiguredIsFreeAtOnce() throws {
+            let other = ServerProcess.freePort()
+            try withServer(plainSite, files: plainFiles) { server in
+                func reload(with ports: [UInt16], number: Int) throws {
+                    let places = ports.map { "127.0.0.1:\($0)" }.joined(separator: ", ")
+                    try server.write("listen: [\(places)]\n\(plainSite)")
+                    server.process.signal(SIGHUP)
+                    #expect(
+                        eventually {
+                            server.errors.components(separatedBy: " is in force").count == number
+                                + 1
+                        }, "\(server.errors)")
+                }
+                try reload(with: [server.port, other], number: 1)
+                let busy = try RawClient(port: other)
+                try busy.send(
+                    "POST /cgi-bin/cat HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf")
+                #expect(try RawClient(port: other).exchange("GET", "/file.txt").status == 200)
+                try reload(with: [server.port], number: 2)
+                #expect(throws: (any Error).self) { try RawClient(port: other) }
+                try reload(with: [server.port, other], number: 3)
+                #expect(try RawClient(port: other).exchange("GET", "/file.txt").status == 200)
+                try server.write(
+                    "listen: [127.0.0.1:\(server.port), 0.0.0.0:\(other)]\n\(plainSite)")
+                server.process.signal(SIGHUP)
+                #expect(
+                    eventually {
+                        server.errors.contains(
+                            "cannot listen on 0.0.0.0:\(other) while this server listens on 127.0.0.1:\(other):"
+                        )
+                    }, "\(server.errors)")
+                try busy.send(" done")
+                #expect(try busy.response().text == "half done")
+                #expect(eventually { server.hosts.count == 1 })
+            }
+        }
+
         @Test func aLongRequestFinishesInTheHostThatBeganIt() throws {
             let library = try Package.misbehaving("unruly")
             let site = """
