@@ -4,6 +4,8 @@
 /// Everything a configuration file says, checked, defaults filled in, paths absolute.
 package struct Settings: Sendable, Equatable {
     package var listeners: [Listener] = []
+    /// Whether a second host stands by.
+    package var spare = true
     package var threads = Threads()
     package var limits = Limits()
     package var timeouts = Timeouts()

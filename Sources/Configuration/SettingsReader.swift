@@ -16,7 +16,7 @@ struct SettingsReader {
     }
 
     static let keys = [
-        "listen", "threads", "limits", "timeouts", "logs", "extension-directories", "extensions",
+        "listen", "spare", "threads", "limits", "timeouts", "logs", "extension-directories", "extensions",
         "pools", "sites",
     ]
 
@@ -25,6 +25,7 @@ struct SettingsReader {
         guard let top = Section(root, expected: expected) else { return }
         top.allow(Self.keys)
         readListeners(top["listen"])
+        if let flag = top["spare"]?.flag() { settings.spare = flag }
         if let value = top["threads"] { readThreads(value) }
         if let value = top["limits"] { readLimits(value) }
         if let value = top["timeouts"] { readTimeouts(value) }

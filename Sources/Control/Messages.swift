@@ -3,7 +3,7 @@
 
 /// From the host to the supervisor. Descriptors travel beside the message, in the order named here.
 package enum HostMessage: Sendable, Equatable {
-    /// The host serves: configuration read, extensions loaded, listeners in its epoll.
+    /// The host could serve: configuration read, extensions loaded. It accepts nothing before `serve`.
     case ready
     /// The host cannot serve this configuration; it leaves.
     case failed(reason: String)
@@ -95,6 +95,9 @@ package enum SupervisorMessage: Sendable, Equatable {
     /// in further ones; the first with fewer is the last, and only `verdict` comes before it.
     /// `isReplacement`: a host has served the same already, so this one serves too, whatever has gone since.
     case start(configurationName: String, isReplacement: Bool)
+    /// Accept connections from now on. Only after `ready`; until then the host stands by, for a reload to be
+    /// finished or for the host that serves to die.
+    case serve
     /// A worker of the pool. Descriptor: a connection that it has accepted and that nobody has used yet.
     ///
     /// Whoever finds that connection closed, or got no descriptor, connects to the worker's socket itself.

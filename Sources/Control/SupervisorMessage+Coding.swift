@@ -6,6 +6,7 @@ extension SupervisorMessage {
         case start = 64
         case worker, noWorker, workerEnded, scriptFailed, scriptEnded
         case leave, adopt, handedOver, drain, reopenLogs, returnWorker, verdict, workerRestarted
+        case serve
     }
 
     /// Descriptors beside one `start`. More travel in further ones; one with fewer is the last.
@@ -49,7 +50,7 @@ extension SupervisorMessage {
             writer.append(isInProcess)
             writer.append(problem != nil)
             if let problem { writer.append(problem) }
-        case .leave, .drain, .reopenLogs: break
+        case .leave, .drain, .reopenLogs, .serve: break
         }
         return writer.bytes
     }
@@ -79,6 +80,7 @@ extension SupervisorMessage {
         case .scriptFailed:
             self = .scriptFailed(id: try reader.number(), code: try reader.number())
         case .scriptEnded: self = .scriptEnded(id: try reader.number(), try reader.end())
+        case .serve: self = .serve
         case .leave: self = .leave
         case .adopt: self = .adopt(id: try reader.number())
         case .handedOver:
@@ -98,6 +100,7 @@ extension SupervisorMessage {
     private var kind: Kind {
         switch self {
         case .start: .start
+        case .serve: .serve
         case .worker: .worker
         case .noWorker: .noWorker
         case .workerEnded: .workerEnded

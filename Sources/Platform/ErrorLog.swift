@@ -29,6 +29,7 @@ package final class ErrorLog: Sendable {
     private let place = Mutex(Place())
     private let descriptor = Atomic<Int32>(STDERR_FILENO)
     private let lost = Atomic<Int>(0)
+    private let isSilent = Atomic<Bool>(false)
     /// A failed write left part of a line.
     private let endsInFragment = Atomic<Bool>(false)
 
@@ -74,6 +75,9 @@ package final class ErrorLog: Sendable {
         }
     }
 
+    /// Leaves out what is logged until it is told otherwise: another process has said the same before.
+    package func beSilent(_ isSilent: Bool) { self.isSilent.store(isSilent, ordering: .relaxed) }
+
     /// Logs one fact. `pid` is the process the fact is about when it is not this one.
     package func log(
         _ level: LogLevel, _ text: String, site: String? = nil, handler: String? = nil,
@@ -98,6 +102,7 @@ package final class ErrorLog: Sendable {
         _ level: LogLevel, bytes: UnsafeBufferPointer<UInt8>, site: String? = nil,
         handler: String? = nil, pid: Int32? = nil, script: String? = nil
     ) {
+        guard !isSilent.load(ordering: .relaxed) else { return }
         let process = place.withLock { $0.process }
         let missed = lost.exchange(0, ordering: .relaxed)
         if missed > 0 {

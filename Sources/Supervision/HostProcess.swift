@@ -6,10 +6,10 @@ import Platform
 
 final class HostProcess {
     enum State: Equatable {
-        /// Executed, and waits for its first message.
-        case spare
         /// Has its configuration and listeners; must say `ready` in time.
         case starting
+        /// Stands by: it would serve within a millisecond.
+        case ready
         case serving
         /// Finishes its requests: a newer host serves.
         case leaving
@@ -19,11 +19,13 @@ final class HostProcess {
     let id: UInt64
     let process: ChildProcess
     let socket: MessageSocket
-    /// When it was executed; for a spare one, when it got its configuration.
+    /// Which configuration it was started with, see `SupervisorLoop.configuration`.
+    let configuration: UInt64
+    /// When it was executed; of one that serves, when it began to.
     var started: Instant
-    var state = State.spare
-    /// Grows from one host that says `ready` to the next.
-    var readyNumber: UInt64 = 0
+    var state = State.starting
+    /// Grows from one host that is told to serve to the next.
+    var servingNumber: UInt64 = 0
     /// Why it cannot serve, in its own words or in ours.
     var complaint: String?
     /// By the host's index of pools.
@@ -34,20 +36,40 @@ final class HostProcess {
     var isWaitingForRoom = false
     /// It has closed its end, or what it says is not believed any more.
     var isDeaf = false
-    /// What it shows of its health; nil while it is a spare one.
-    var health: SharedDescriptor?
+    /// What it shows of its health.
+    let health: SharedDescriptor
     var watchdog = Watchdog()
-    /// Where it gathers the lines of its access log (`GatheredLines`); nil while it is a spare one.
-    var lines: SharedDescriptor?
+    /// Where it gathers the lines of its access log (`GatheredLines`).
+    let lines: SharedDescriptor
     /// The file it writes them to; nil while it has none.
     var accessLog: LogFile?
 
-    init(id: UInt64, process: ChildProcess, socket: MessageSocket, started: Instant) {
+    init(
+        id: UInt64, process: ChildProcess, socket: MessageSocket, configuration: UInt64,
+        memory: Memory, started: Instant
+    ) {
         self.id = id
         self.process = process
         self.socket = socket
+        self.configuration = configuration
+        health = memory.health
+        lines = memory.lines
         self.started = started
     }
+
+    /// What a host and its supervisor both have.
+    struct Memory {
+        let health: SharedDescriptor
+        let lines: SharedDescriptor
+
+        init() throws(SystemError) {
+            health = SharedDescriptor(try HealthPage.makeFile())
+            lines = SharedDescriptor(try GatheredLines.makeFile())
+        }
+    }
+
+    /// It has begun to serve, and has not ended.
+    var hasServed: Bool { servingNumber > 0 }
 }
 
 extension ProcessEnd {

@@ -22,8 +22,6 @@ package enum Supervisor {
         /// What a host is started with, its program's name first. It finds its control socket at
         /// descriptor 3.
         package var hostArguments = ["mortise", "host"]
-        /// Keeps a second host process executed and waiting, so that a dead one is replaced at once.
-        package var keepsSpareHost = true
         package init(configurationPath: String, builtInExtensionFolder: String) {
             self.configurationPath = configurationPath
             self.builtInExtensionFolder = builtInExtensionFolder

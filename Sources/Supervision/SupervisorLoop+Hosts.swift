@@ -11,43 +11,54 @@ extension SupervisorLoop {
 
     // MARK: Starting
 
-    /// Starts the host of the configuration in force: at first, and after a death.
-    func startCurrentHost(_ now: Instant) {
-        guard phase == .serving else { return }
-        guard hostRate.take(now: now) else { return times[.startHost] = hostRate.next(now: now) }
-        do throws(SystemError) {
-            let host = try launchHost(
-                now, text, settings, listeners, isReplacement: hasServed)
-            host.pools = pools
-            current = host.id
-        } catch {
-            hostBackoff.fail(now: now)
-            times[.startHost] = max(hostBackoff.notBefore, now.adding(seconds: 0.1))
-            let remedy = error.isShortage ? "; raise the limit on open files, or the memory" : ""
-            log.log(
-                .error, "a host could not be started: \(error); it is tried again\(remedy)")
+    /// Starts the hosts of the configuration in force that are to serve or to stand by.
+    func keepHosts(_ now: Instant) {
+        guard phase == .serving, probing?.isStart != true else { return }
+        let wanted = standby.wanted(
+            isServing: current != nil, keepsSpare: settings.spare && hasServed, now: now)
+        times[.startHosts] = standby.nextChange(now: now)
+        for host in standbyHosts.filter({ $0.state == .ready }).dropFirst(max(1, wanted)) {
+            dismiss(host)
+        }
+        while standbyHosts.count < wanted {
+            guard standby.mayStart(now: now) else {
+                return times[.startHosts] = max(standby.next(now: now), now.adding(seconds: 0.001))
+            }
+            do throws(SystemError) {
+                try launchHost(
+                    now, text, settings, listeners, pools, configuration, isReplacement: hasServed)
+            } catch {
+                standby.failed(now: now)
+                times[.startHosts] = max(standby.next(now: now), now.adding(seconds: 0.1))
+                let remedy = error.isShortage ? "; raise the limit on open files, or the memory" : ""
+                return log.log(
+                    .error,
+                    "a host could not be started: \(error); it is tried again\(remedy)")
+            }
         }
     }
 
-    /// A host with its first messages under way: the spare one when there is one.
+    /// Hosts that have the configuration in force and do not serve it yet.
+    private var standbyHosts: [HostProcess] {
+        hosts.values.filter {
+            ($0.state == .starting || $0.state == .ready) && $0.configuration == configuration
+        }
+    }
+
+    /// A host with its first messages under way.
     ///
     /// - Parameter isReplacement: a host has served the same configuration already.
+    @discardableResult
     func launchHost(
         _ now: Instant, _ text: [UInt8], _ settings: Settings, _ listeners: [BoundListener],
-        isReplacement: Bool
+        _ pools: [PoolProcesses], _ configuration: UInt64, isReplacement: Bool
     ) throws(SystemError) -> HostProcess {
-        let configuration = SharedDescriptor(try Files.memory(named: "mortise-configuration"))
-        try Files.writeAll(configuration.descriptor.number, text.span.bytes)
-        let health = SharedDescriptor(try HealthPage.makeFile())
-        let lines = SharedDescriptor(try GatheredLines.makeFile())
-        let spare = hosts.values.first { $0.state == .spare }
-        let host = if let spare { spare } else { try executeHost(now) }
-        host.state = .starting
-        host.started = now
-        host.health = health
-        host.lines = lines
+        let file = SharedDescriptor(try Files.memory(named: "mortise-configuration"))
+        try Files.writeAll(file.descriptor.number, text.span.bytes)
+        let host = try executeHost(now, configuration)
+        host.pools = pools
         times[.host(host.id)] = now.adding(seconds: Self.startPatience)
-        sendStart(to: host, configuration, settings, listeners, isReplacement)
+        sendStart(to: host, file, settings, listeners, isReplacement)
         return host
     }
 
@@ -58,7 +69,7 @@ extension SupervisorLoop {
         for (index, entry) in settings.extensions.enumerated() {
             if let verdict = entry.verdict { tell(host, .init(verdict, ofExtension: index)) }
         }
-        let memory = [configuration, host.health!, host.lines!]
+        let memory = [configuration, host.health, host.lines]
         var descriptors =
             memory.map { $0.descriptor.number } + listeners.map { $0.descriptor.number }
         let message = SupervisorMessage.start(
@@ -74,33 +85,74 @@ extension SupervisorLoop {
         }
     }
 
-    func startSpareHost(_ now: Instant) {
-        guard options.keepsSpareHost, phase == .serving,
-            !hosts.values.contains(where: { $0.state == .spare })
-        else { return }
-        do throws(SystemError) {
-            _ = try executeHost(now)
-        } catch {
-            times[.startSpare] = now.adding(seconds: 10)
-        }
-    }
-
-    private func executeHost(_ now: Instant) throws(SystemError) -> HostProcess {
+    private func executeHost(
+        _ now: Instant, _ configuration: UInt64
+    ) throws(SystemError) -> HostProcess {
         let ends = try Socket.pair(datagrams: true)
         let socket = MessageSocket(Descriptor(owning: ends.0))
         let hostEnd = Descriptor(owning: ends.1)
+        let memory = try HostProcess.Memory()
         var start = ProcessStart(program: options.programPath, arguments: options.hostArguments)
         start.environment = ChildEnvironment.strings
         start.environment.append(Array("\(RuntimeFolder.variable)=\(folder.path)".utf8))
         start.descriptors = [-1, 1, 2, hostEnd.number]
         start.keepsOpenFileLimit = true
         let host = HostProcess(
-            id: newNumber(), process: try ChildProcess(start), socket: socket, started: now)
+            id: newNumber(), process: try ChildProcess(start), socket: socket,
+            configuration: configuration, memory: memory, started: now)
         hosts[host.id] = host
         known.insert(host.process.pid)
         watch(host.process.handle.number, .hostEnd(host.id))
         watch(socket.descriptor.number, .hostMessages(host.id))
         return host
+    }
+
+    // MARK: Serving
+
+    private func hostIsReady(_ host: HostProcess) {
+        guard host.state == .starting else { return }
+        host.state = .ready
+        times[.host(host.id)] = .never
+        standby.becameReady()
+        if host.id == reload?.host {
+            finishReload(host)
+        } else if current == nil && host.configuration == configuration {
+            takeOver(host)
+        }
+        keepHosts(.now)
+    }
+
+    /// The host serves the configuration in force from now on.
+    private func takeOver(_ host: HostProcess) {
+        let places = listeners.map(\.description).joined(separator: ", ")
+        let verb = hasServed ? "serving again" : "serving"
+        serve(host)
+        for pool in pools { apply(.hostServes(host.id), to: pool) }
+        log.log(.notice, "\(verb) on \(places) (host \(host.process.pid))")
+    }
+
+    func serve(_ host: HostProcess) {
+        host.state = .serving
+        host.started = .now
+        host.servingNumber = newNumber()
+        current = host.id
+        hasServed = true
+        tell(host, .serve)
+    }
+
+    /// Hosts that stand by for a configuration that is not in force any more: nobody needs them.
+    func dismissOutdated() {
+        for host in hosts.values
+        where (host.state == .starting || host.state == .ready)
+            && host.configuration < configuration
+        { dismiss(host) }
+    }
+
+    /// It has no connection, so it leaves at once.
+    private func dismiss(_ host: HostProcess) {
+        host.state = .leaving
+        times[.host(host.id)] = Instant.now.adding(seconds: Self.startPatience)
+        tell(host, .leave)
     }
 
     // MARK: Listening
@@ -219,23 +271,6 @@ extension SupervisorLoop {
         }
     }
 
-    private func hostIsReady(_ host: HostProcess) {
-        guard host.state == .starting else { return }
-        host.state = .serving
-        host.readyNumber = newNumber()
-        times[.host(host.id)] = .never
-        if host.id == reload?.host {
-            finishReload(host)
-        } else {
-            let places = listeners.map(\.description).joined(separator: ", ")
-            let verb = hasServed ? "serving again" : "serving"
-            log.log(.notice, "\(verb) on \(places) (host \(host.process.pid))")
-        }
-        hasServed = true
-        for pool in pools { apply(.hostServes(host.id), to: pool) }
-        times[.startSpare] = Instant.now.adding(seconds: 0.5)
-    }
-
     // MARK: Ending
 
     func kill(_ host: HostProcess) {
@@ -251,12 +286,12 @@ extension SupervisorLoop {
             host.complaint = host.complaint ?? "was not ready in time"
             kill(host)
         case .leaving:
-            if phase == .serving {
+            if phase == .serving && host.hasServed {
                 log.log(
                     .warning, "host \(host.process.pid) still had requests; their time is over")
             }
             kill(host)
-        case .spare, .serving, .killed: break
+        case .ready, .serving, .killed: break
         }
     }
 
@@ -264,12 +299,14 @@ extension SupervisorLoop {
     func checkHealth(_ now: Instant, due: Instant) {
         times[.checkHealth] = now.adding(seconds: Watchdog.interval)
         let isLate = now.seconds(since: due) >= Watchdog.interval
-        for host in hosts.values where host.state == .serving || host.state == .leaving {
-            guard let page = host.health?.descriptor.number, !isLate else {
+        for host in hosts.values
+        where host.hasServed && (host.state == .serving || host.state == .leaving) {
+            guard !isLate else {
                 host.watchdog.forget()
                 continue
             }
-            guard let finding = host.watchdog.compare(HealthPage.read(page)) else { continue }
+            let reading = HealthPage.read(host.health.descriptor.number)
+            guard let finding = host.watchdog.compare(reading) else { continue }
             host.complaint = "\(finding)"
             if host.id != current {
                 log.log(.error, "the leaving host \(host.process.pid) \(finding); it is killed")
@@ -307,38 +344,52 @@ extension SupervisorLoop {
         } else {
             logDeparture(of: host, end)
         }
+        keepHosts(.now)
         if phase == .serving && reloadIsWanted { beginReload() }
     }
 
+    /// The host that served has died: one that stands by takes over.
     private func replace(_ host: HostProcess, _ end: ProcessEnd) {
         let now = Instant.now
+        standby.died(now: now)
+        let ready = standbyHosts.filter { $0.state == .ready }.min { $0.id < $1.id }
+        let successor = ready.map { "host \($0.process.pid), which stood by, takes over" }
         let age = PoolLedger.age(now.seconds(since: host.started))
-        let reason = host.complaint ?? "\(end)"
-        // SIGKILL comes from outside and is no fault of the host's (see PoolWorker.isUnexpected).
-        if end != .killed(signal: Signal.kill.rawValue) || host.complaint != nil {
-            hostBackoff.fail(now: now)
+        log.log(
+            .error,
+            "host \(host.process.pid) \(host.complaint ?? "\(end)") \(age) after it began to serve;"
+                + " \(successor ?? "another starts now")")
+        if let ready { takeOver(ready) }
+    }
+
+    private func logDeparture(of host: HostProcess, _ end: ProcessEnd) {
+        guard host.state != .leaving else {
+            if end != .exited(code: 0) {
+                log.log(.error, "the leaving host \(host.process.pid) \(end)")
+            }
+            return
         }
-        guard hasServed || (host.complaint == nil && hostBackoff.failures < 3) else {
+        guard host.configuration == configuration, !host.hasServed else { return }
+        if host.complaint == nil && end == .killed(signal: Signal.kill.rawValue) {
+            // From outside: no fault of the host's.
+            return log.log(.warning, "host \(host.process.pid), which stood by, \(end)")
+        }
+        hostFailed(host, host.complaint ?? "\(end)")
+    }
+
+    /// It never served: another one would do no better at once.
+    private func hostFailed(_ host: HostProcess, _ reason: String) {
+        let now = Instant.now
+        standby.failed(now: now)
+        guard hasServed || (host.complaint == nil && standby.failures < 3) else {
             log.logAloud(.error, "the server cannot start: the host \(reason)")
             exitCode = 1
             return stopAtOnce(nil)
         }
-        let next = max(now, hostBackoff.notBefore)
-        times[.startHost] = next
-        let wait = next.seconds(since: now)
+        let wait = standby.next(now: now).seconds(since: now)
         let when = wait > 0 ? "in \(PoolLedger.age(wait))" : "now"
-        log.log(
-            .error,
-            "host \(host.process.pid) \(reason) \(age) after its start; another starts \(when)")
-    }
-
-    private func logDeparture(of host: HostProcess, _ end: ProcessEnd) {
-        if host.state == .spare {
-            log.log(.warning, "the spare host \(host.process.pid) \(end)")
-            times[.startSpare] = Instant.now.adding(seconds: 10)
-        } else if end != .exited(code: 0) && host.state != .killed {
-            log.log(.error, "the leaving host \(host.process.pid) \(end)")
-        }
+        let what = current == nil ? "host" : "stand-by host"
+        log.log(.error, "\(what) \(host.process.pid) \(reason); another starts \(when)")
     }
 }
 

@@ -7,9 +7,8 @@ import Platform
 extension SupervisorLoop {
     /// Writes what a host that has ended had gathered and not written: mostly nothing, when it could leave.
     func takeLines(of host: HostProcess) {
-        guard let memory = host.lines else { return }
         let left = GatheredLines.left(
-            in: memory.descriptor.number, logEnds: host.accessLog?.end)
+            in: host.lines.descriptor.number, logEnds: host.accessLog?.end)
         if left.isDamaged {
             log.log(
                 .error,

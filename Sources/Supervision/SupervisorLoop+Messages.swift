@@ -65,7 +65,7 @@ extension SupervisorLoop {
     var receivers: [UInt64] {
         guard phase == .serving else { return [] }
         return hosts.values.filter { $0.state == .serving }
-            .sorted { $0.readyNumber > $1.readyNumber }.map(\.id)
+            .sorted { $0.servingNumber > $1.servingNumber }.map(\.id)
     }
 
     func offer(_ connection: consuming Descriptor, id: UInt64, by host: HostProcess) {

@@ -21,6 +21,8 @@ struct Reload {
     var plan: ReloadPlan
     var listeners: [BoundListener]
     var pools: [PoolProcesses]
+    /// See `SupervisorLoop.configuration`.
+    var configuration: UInt64
     /// What is in force then, for the log.
     var what = "the new configuration"
 }
@@ -107,7 +109,7 @@ extension SupervisorLoop {
         if probing.isStart {
             settings = new
             pools = settings.pools.map { startPool($0, of: settings, replacing: nil) }
-            times[.startHost] = .now
+            times[.startHosts] = .now
         } else {
             do throws(ConfigurationFailure) {
                 try prepare(probing.text, new)
@@ -152,10 +154,12 @@ extension SupervisorLoop {
             }
         }
         var reload = Reload(
-            host: 0, settings: new, text: text, plan: plan, listeners: opened, pools: started)
+            host: 0, settings: new, text: text, plan: plan, listeners: opened, pools: started,
+            configuration: newNumber())
         do throws(SystemError) {
-            let host = try launchHost(.now, text, new, opened, isReplacement: isReplacement)
-            host.pools = started
+            let host = try launchHost(
+                .now, text, new, opened, started, reload.configuration,
+                isReplacement: isReplacement)
             reload.host = host.id
             self.reload = reload
         } catch {
@@ -212,14 +216,16 @@ extension SupervisorLoop {
         }
         (settings, text) = (reload.settings, reload.text)
         (listeners, pools) = (reload.listeners, reload.pools)
-        current = host.id
-        times[.startHost] = .never
+        configuration = reload.configuration
+        serve(host)
         if let old, old.state != .killed {
             old.state = .leaving
             times[.host(old.id)] = Instant.now.adding(seconds: settings.timeouts.drain)
             tell(old, .leave)
         }
+        dismissOutdated()
         retire(retired)
+        for pool in pools { apply(.hostServes(host.id), to: pool) }
         log.log(.notice, "\(reload.what) is in force (host \(host.process.pid))")
         if reloadIsWanted { beginReload() }
     }
@@ -229,7 +235,7 @@ extension SupervisorLoop {
         self.reload = nil
         log.log(.error, "the configuration was not changed: \(reason); the old one stays")
         abandon(reload)
-        if current == nil && times[.startHost] == .never { times[.startHost] = .now }
+        keepHosts(.now)
     }
 
     func abandon(_ reload: Reload) {

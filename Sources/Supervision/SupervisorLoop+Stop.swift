@@ -18,8 +18,7 @@ extension SupervisorLoop {
         listeners = []
         for host in hosts.values {
             switch host.state {
-            case .spare: kill(host)
-            case .starting, .serving, .leaving: tell(host, .drain)
+            case .starting, .ready, .serving, .leaving: tell(host, .drain)
             case .killed: break
             }
         }
@@ -48,7 +47,7 @@ extension SupervisorLoop {
 
     private func cancelChange() {
         reloadIsWanted = false
-        for timer in [Timer.startHost, .startSpare, .checkPlaces] { times[timer] = .never }
+        for timer in [Timer.startHosts, .checkPlaces] { times[timer] = .never }
         endProbing()
         guard let reload else { return }
         self.reload = nil

@@ -26,7 +26,7 @@ final class SupervisorLoop {
 
     /// What is due at some time, without an event to tell of it.
     enum Timer: Hashable {
-        case startHost, startSpare, sweepOrphans, stopAtOnce, checkHealth, checkPlaces, probes
+        case startHosts, sweepOrphans, stopAtOnce, checkHealth, checkPlaces, probes
         case startWorkers, writeLines
         /// A host has not become ready, or has not left.
         case host(UInt64)
@@ -61,9 +61,11 @@ final class SupervisorLoop {
 
     // The processes. See SupervisorLoop+Hosts.swift.
     var hosts: [UInt64: HostProcess] = [:]
+    /// The one that serves the configuration in force; nil while none does.
     var current: UInt64?
-    var hostBackoff = Backoff(longest: 5)
-    var hostRate = StartRate(perSecond: 10, burst: 10)
+    /// Which configuration, and which listeners, are in force: a number that grows.
+    var configuration: UInt64 = 0
+    var standby = StandbyRule()
     var hasServed = false
     var handOvers = HandOverBroker()
     /// The connections of `handOvers`.
@@ -228,7 +230,7 @@ final class SupervisorLoop {
 
     private func reopenLogs() {
         log.reopen()
-        for host in hosts.values where host.state != .spare { tell(host, .reopenLogs) }
+        for host in hosts.values { tell(host, .reopenLogs) }
     }
 
     // MARK: Time
@@ -238,8 +240,7 @@ final class SupervisorLoop {
         for _ in 0..<64 {
             guard let (timer, due) = times.popDue(now) else { return }
             switch timer {
-            case .startHost: startCurrentHost(now)
-            case .startSpare: startSpareHost(now)
+            case .startHosts: keepHosts(now)
             case .sweepOrphans: sweepOrphans()
             case .stopAtOnce: if phase == .draining { stopAtOnce("their time is over") }
             case .checkHealth:

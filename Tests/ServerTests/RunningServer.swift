@@ -223,6 +223,7 @@ struct RunningServer {
             errorLog: log, accessLog: nil)
         address = listeners.first.map { Socket.localAddress($0) } ?? .unix("")
         try server.start()
+        try server.listen()
     }
 
     /// Connections that wait for another request.

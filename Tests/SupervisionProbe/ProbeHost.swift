@@ -62,7 +62,6 @@ final class ProbeHost {
         }
         listener = descriptors[3]
         try? poller.add(socket.descriptor.number, .readable, token: 0)
-        try? poller.add(listener, .readable, token: 1)
         send(.ready)
     }
 
@@ -222,6 +221,7 @@ final class ProbeHost {
             pids[id] = pid
         case .workerEnded(let id, _): (workers[id], pids[id]) = (nil, nil)
         case .workerRestarted(_, let id, let pid, _): pids[id] = pid
+        case .serve: try? poller.add(listener, .readable, token: 1)
         case .leave: leave()
         case .drain:
             kept = [:]

@@ -122,13 +122,15 @@ final class Host: Sendable {
         return affordable
     }
 
-    /// Starts the threads and listens.
+    /// Starts the threads that serve; they sleep until `listen`.
     func start() throws(SystemError) {
+        for shard in shards { try shard.start() }
+    }
+
+    /// Accepts connections from now on, and keeps time.
+    func listen() throws(SystemError) {
         CoarseClock.tick()
-        for shard in shards {
-            try shard.listen()
-            try shard.start()
-        }
+        for shard in shards { try shard.listen() }
         try Thread.start(named: "mortise clock") { [self] in
             var clock = Clock(host: self)
             clock.run()

@@ -20,7 +20,7 @@ package final class HostProcess {
     ///
     /// - Parameter builtInExtensionFolder: Where extensions are looked for last.
     package static func run(builtInExtensionFolder: String) -> Int32 {
-        Thread.nameCurrent("mortise-host")
+        Thread.nameCurrent("mortise-spare")
         guard let link = try? SupervisorLink.inherited() else { return 1 }
         guard let start = link.waitForStart() else { return 0 }
         do throws(HostFailure) {
@@ -63,6 +63,9 @@ package final class HostProcess {
         log.open(path: settings.logs.error, process: "host")
         Signal.ignore(.pipe)
         let accessLog = try Self.openAccessLog(settings, start, link)
+        // What is wrong with this configuration its first host has said.
+        ErrorLog.shared.beSilent(start.isReplacement)
+        defer { ErrorLog.shared.beSilent(false) }
         do throws(SystemError) {
             table = HandlerTable(settings, link: link)
             host = try Host(
@@ -70,7 +73,6 @@ package final class HostProcess {
                 accessLog: accessLog, health: start.health)
             try accessLog?.start()
             try host.start()
-            try Housekeeping(host: host, pools: table.pools).start()
         } catch {
             throw HostFailure(reason: "the host cannot start: \(error)")
         }
@@ -125,6 +127,7 @@ package final class HostProcess {
             for pool in table.pools { pool.workerEnded(id) }
         case .scriptFailed, .scriptEnded:
             table.scripts.receive(message)
+        case .serve: serve()
         case .leave:
             let link = link
             leave { link.send(.handOver(id: $0), descriptors: [$1]) }
@@ -161,11 +164,24 @@ package final class HostProcess {
         if let slot { slot.shard.adopt(socket, into: slot) } else { closeDescriptor(socket) }
     }
 
+    /// Stood by until now.
+    private func serve() {
+        Thread.nameCurrent("mortise-host")
+        do throws(SystemError) {
+            try Housekeeping(host: host, pools: table.pools).start()
+            try host.listen()
+        } catch {
+            log.log(.error, "the host cannot serve: \(error); another takes over")
+            Exit.now(1)
+        }
+    }
+
     // MARK: Leaving
 
     /// Accepts nothing more, waits on a thread of its own for what is in flight, and leaves.
     private func leave(offering offer: Host.Offer?) {
         guard !host.isLeaving else { return }
+        Thread.nameCurrent("mortise-leaving")
         host.leave(offering: offer)
         for pool in table.pools { pool.drain() }
         let departure = Departure(host: host, table: table, link: link)

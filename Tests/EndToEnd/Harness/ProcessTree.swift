@@ -68,11 +68,15 @@ enum ProcessTree {
         (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").count) ?? 0
     }
 
-    /// The sockets among a process's descriptors, as /proc names them, but for that descriptor's.
-    static func sockets(of pid: Int32, but left: Int32 = -1) -> Set<String> {
+    /// What ps(1) shows of a process (man 5 proc, comm).
+    static func name(of pid: Int32) -> String? {
+        contents("/proc/\(pid)/comm").map { $0.trimmingCharacters(in: .newlines) }
+    }
+
+    /// The sockets among a process's descriptors, as /proc names them.
+    static func sockets(of pid: Int32) -> Set<String> {
         let folder = "/proc/\(pid)/fd"
-        var names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-        names.removeAll { $0 == "\(left)" }
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
         return Set(
             names.compactMap {
                 try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\($0)")

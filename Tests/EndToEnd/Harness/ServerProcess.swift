@@ -93,19 +93,21 @@ final class ServerProcess: Sendable {
     var children: [ProcessTree.Entry] { ProcessTree.descendants(of: process.pid) }
 
     /// The host that serves: the newest, when one before it is still leaving.
-    var host: ProcessIdentity? { hosts.max { $0.started < $1.started } }
+    var host: ProcessIdentity? {
+        let serving = hosts.filter { ProcessTree.name(of: $0.pid) == "mortise-host" }
+        return serving.max { $0.started < $1.started }
+    }
 
-    /// The hosts that hold a listening socket, which is the supervisor's too; a spare host, which waits for
-    /// its turn, does not.
-    ///
-    /// The kernel's table of sockets does not tell: with others' connections coming and going beside it,
-    /// a reader misses entries.
+    /// The hosts that serve or have served; those that stand by have another name.
     var hosts: [ProcessIdentity] {
-        let held = ProcessTree.sockets(of: process.pid)
-        return children(running: " host ").filter {
-            // 3 is its line to the supervisor, whose both ends that one holds while it starts the host.
-            !ProcessTree.sockets(of: $0.pid, but: 3).isDisjoint(with: held)
+        children(running: " host ").filter {
+            ["mortise-host", "mortise-leaving"].contains(ProcessTree.name(of: $0.pid))
         }
+    }
+
+    /// The hosts that are ready to take over.
+    var spareHosts: [ProcessIdentity] {
+        children(running: " host ").filter { ProcessTree.name(of: $0.pid) == "mortise-spare" }
     }
 
     func children(running part: String) -> [ProcessIdentity] {
