@@ -16,7 +16,8 @@ struct SettingsReader {
     }
 
     static let keys = [
-        "listen", "spare", "threads", "limits", "timeouts", "logs", "extension-directories", "extensions",
+        "listen", "spare", "threads", "limits", "timeouts", "logs", "extension-directories",
+        "extensions",
         "pools", "sites",
     ]
 

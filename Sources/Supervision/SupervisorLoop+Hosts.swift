@@ -30,7 +30,8 @@ extension SupervisorLoop {
             } catch {
                 standby.failed(now: now)
                 times[.startHosts] = max(standby.next(now: now), now.adding(seconds: 0.1))
-                let remedy = error.isShortage ? "; raise the limit on open files, or the memory" : ""
+                let remedy =
+                    error.isShortage ? "; raise the limit on open files, or the memory" : ""
                 return log.log(
                     .error,
                     "a host could not be started: \(error); it is tried again\(remedy)")
