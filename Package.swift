@@ -21,12 +21,14 @@ func extensionTarget(_ name: String, folder: String? = nil, libraries: [String] 
         linkerSettings: libraries.map { .linkedLibrary($0) })
 }
 
-/// What a program that loads extensions offers them.
+/// What a program that loads extensions offers them: functions of winbase.h, and those of the C library that
+/// would end its process or a thread of it (Sources/CPlatform/guard.cpp).
 let exportsForExtensions: [LinkerSetting] = [
-    .unsafeFlags([
-        "-Xlinker", "--export-dynamic-symbol=GetLastError",
-        "-Xlinker", "--export-dynamic-symbol=SetLastError",
-    ])
+    .unsafeFlags(
+        [
+            "GetLastError", "SetLastError", "exit", "_exit", "_Exit", "quick_exit", "pthread_exit",
+            "thrd_exit",
+        ].flatMap { ["-Xlinker", "--export-dynamic-symbol=\($0)"] })
 ]
 
 let package = Package(

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -111,3 +112,5 @@ void cplatform_ignore_signal(int number) {
 }
 
 int cplatform_make_private_folder(char *pattern) { return mkdtemp(pattern) == NULL ? -1 : 0; }
+
+const char *cplatform_signal_name(int number) { return sigabbrev_np(number); }

@@ -91,6 +91,8 @@ package struct Settings: Sendable, Equatable {
         package var directories: [String]
         /// Nil: what the extension declares, else not thread-safe.
         package var threadSafe: Bool?
+        /// Faults within a minute after which it is called in worker processes; 0 = never.
+        package var demoteAfter = 3
         /// Become server variables of that name.
         package var settings: [Setting]
         /// Index into `Settings.pools`: where it runs when it is not thread-safe.

@@ -5,13 +5,17 @@ extension HostMessage {
     private enum Kind: UInt8 {
         case ready = 1
         case failed, wantWorker, releaseWorker, startScript, endScript, handOver, adopted, drained
-        case accessLog
+        case accessLog, faulted, callFaulted
     }
 
     package func encoded() -> [UInt8] {
         var writer = MessageWriter(kind: kind.rawValue)
         switch self {
-        case .ready, .drained, .accessLog: break
+        case .ready, .drained, .accessLog, .faulted: break
+        case .callFaulted(let index, let end, let request):
+            writer.append(UInt32(clamping: index))
+            end.append(to: &writer)
+            writer.append(request)
         case .failed(let reason): writer.append(reason)
         case .wantWorker(let pool): writer.append(UInt32(clamping: pool))
         case .releaseWorker(let id, let reason):
@@ -50,6 +54,11 @@ extension HostMessage {
         case .adopted: self = .adopted(id: try reader.number(), accepted: try reader.bool())
         case .drained: self = .drained
         case .accessLog: self = .accessLog
+        case .faulted: self = .faulted
+        case .callFaulted:
+            self = .callFaulted(
+                extension: try reader.index(), try CallEnd(from: &reader),
+                request: try reader.text())
         }
         try reader.finish()
     }
@@ -66,7 +75,9 @@ extension HostMessage {
         switch self {
         case .startScript: 3
         case .handOver, .accessLog: 1
-        case .ready, .failed, .wantWorker, .releaseWorker, .endScript, .adopted, .drained: 0
+        case .ready, .failed, .wantWorker, .releaseWorker, .endScript, .adopted, .drained, .faulted,
+            .callFaulted:
+            0
         }
     }
 
@@ -82,6 +93,29 @@ extension HostMessage {
         case .adopted: .adopted
         case .drained: .drained
         case .accessLog: .accessLog
+        case .faulted: .faulted
+        case .callFaulted: .callFaulted
+        }
+    }
+}
+
+extension CallEnd {
+    func append(to writer: inout MessageWriter) {
+        switch self {
+        case .threw: writer.append(UInt8(0))
+        case .wantedExit(let code):
+            writer.append(UInt8(1))
+            writer.append(code)
+        case .wantedThreadExit: writer.append(UInt8(2))
+        }
+    }
+
+    init(from reader: inout MessageReader) throws(ControlError) {
+        switch try reader.number(UInt8.self) {
+        case 0: self = .threw
+        case 1: self = .wantedExit(code: try reader.number())
+        case 2: self = .wantedThreadExit
+        default: throw .malformed
         }
     }
 }

@@ -34,12 +34,25 @@ package enum HostMessage: Sendable, Equatable {
     /// What the host writes to its access log from now on goes there. Descriptor: the log's open file. When the
     /// host has died, the supervisor writes there what the host had not written (`GatheredLines`).
     case accessLog
+    /// Something has gone wrong of which this host dies; its page of faults (`FaultPage`) says what. It
+    /// serves nobody from now on.
+    case faulted
+    /// A call of an extension (index into `Settings.extensions`) threw, or wanted to end the process or the
+    /// thread. It got 500, and the host goes on; but what the extension held is held for ever.
+    case callFaulted(extension: Int, CallEnd, request: String)
     /// Every hand-over has been answered, no connection is left and no request is in flight: the host ends
     /// by itself right after this.
     case drained
 
     /// How many hand-overs of one host may wait for their answers.
     package static let mostHandOvers = 256
+}
+
+/// How a call of an extension ended that did worse than fail.
+package enum CallEnd: Sendable, Equatable {
+    case threw
+    case wantedExit(code: Int32)
+    case wantedThreadExit
 }
 
 package enum ReleaseReason: UInt8, Sendable, Equatable, CaseIterable {
@@ -90,8 +103,8 @@ package enum SupervisorMessage: Sendable, Equatable {
     /// What a probe has shown of an extension (index into `Settings.extensions`): its file, and whether the
     /// host may load it; `problem` says why nobody may. Sent before `start`, one for each extension.
     case verdict(extension: Int, path: String, isInProcess: Bool, problem: String?)
-    /// Serve this. Descriptors: the configuration's text, the host's `HealthPage`, its `GatheredLines`, then the
-    /// listeners in the order of `Settings.listeners`. When they are more than `startBatch` the rest follows
+    /// Serve this. Descriptors: the configuration's text, the host's `HealthPage`, its `GatheredLines`, its page
+    /// of faults (`FaultPage`), then the listeners in the order of `Settings.listeners`. When they are more than `startBatch` the rest follows
     /// in further ones; the first with fewer is the last, and only `verdict` comes before it.
     /// `isReplacement`: a host has served the same already, so this one serves too, whatever has gone since.
     case start(configurationName: String, isReplacement: Bool)

@@ -56,10 +56,11 @@ final class CallSlot: Sendable {
 
     /// HttpExtensionProc has returned.
     func returned(
-        _ generation: UInt64, _ status: UInt32, _ whenPending: (PendingCall) -> Void
+        _ generation: UInt64, _ status: UInt32, fault: CallFault? = nil,
+        _ whenPending: (PendingCall) -> Void
     ) -> CallOutcome {
         if let ending = change({ $0.endReturned(status) }) {
-            finish(ending)
+            finish(ending, fault)
             return .finished
         }
         let pending = PendingCall(handle: Handle.bits(index: index, generation: generation))
@@ -138,11 +139,13 @@ final class CallSlot: Sendable {
 
     /// The call has ended, and its slot rests from now on. Gives back the exchange, which is to be told.
     @discardableResult
-    private func finish(_ ending: CallLife.Ending) -> any ExtensionExchange {
+    private func finish(
+        _ ending: CallLife.Ending, _ fault: CallFault? = nil
+    ) -> any ExtensionExchange {
         guard let ended = current.take() else {
             preconditionFailure("a call ends once, and this one has ended")
         }
-        ended.call.pointee.finish(ending, ended.exchange, block)
+        ended.call.pointee.finish(ending, fault, ended.exchange, block)
         CallTable.shared.release(self, ended.call)
         return ended.exchange
     }

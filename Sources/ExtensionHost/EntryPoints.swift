@@ -7,7 +7,8 @@ import Platform
 /// What is called of a loaded extension; the optional ones are nil when it does not have them.
 struct EntryPoints: Sendable {
     let getVersion: @convention(c) (UnsafeMutablePointer<HSE_VERSION_INFO>?) -> BOOL
-    let answer: @convention(c) (UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>?) -> DWORD
+    /// HttpExtensionProc, as `GuardedCall` calls it.
+    let answer: @convention(c) (UnsafeMutableRawPointer?) -> UInt32
     let terminate: (@convention(c) (DWORD) -> BOOL)?
     let getThreadSafety: (@convention(c) () -> DWORD)?
 

@@ -3,6 +3,7 @@
 
 import CExtensionHost
 import CISAPI
+internal import Exchange
 import Platform
 import Synchronization
 
@@ -20,12 +21,17 @@ package final class LoadedExtension: Sendable {
     /// GetExtensionThreadSafety; nil when the extension does not export it.
     package let declaredThreadSafe: Bool?
     package let hasTerminate: Bool
-    /// Why it was loaded from where its file lies, though a copy was wanted: to overwrite that file is the
-    /// end of every process that has loaded it.
-    package let copyFailure: String?
+    /// What is wrong with it, though it was loaded: for the error log.
+    package let warnings: [String]
 
     private let entryPoints: EntryPoints
+    /// What the records of `FaultRecorder` call it.
+    private let tag: UInt32
+    private let whenFaulted: WhenFaulted?
     private let isTerminated = Atomic<Bool>(false)
+
+    /// Told of a call that wanted to end the process or the thread, or that threw, before its thread goes on.
+    package typealias WhenFaulted = @Sendable (CallFault) -> Void
 
     /// Loads an extension: checks the file, resolves its symbols, calls GetExtensionVersion.
     ///
@@ -33,30 +39,36 @@ package final class LoadedExtension: Sendable {
     /// `copies` is a folder of the server's own: the extension is loaded from a copy there, named by its
     /// content, so that overwriting or truncating the original later hurts nobody.
     package static func load(
-        path: String, name: String, copies: String? = nil
+        path: String, name: String, copies: String? = nil, tag: UInt32 = 0,
+        whenFaulted: WhenFaulted? = nil
     ) throws(ExtensionError) -> LoadedExtension {
         let failure = LoadFailure(name: name, path: path)
         let file = try failure.readFile()
         var copy: String?
-        var copyFailure: String?
+        var warnings: [String] = []
         if let copies {
             do throws(SystemError) {
                 copy = try file.privateCopy(of: path, in: copies)
             } catch {
-                copyFailure =
+                warnings.append(
                     "extension \(name) is loaded from \(path) itself, for it cannot be copied to"
-                    + " \(copies): \(error); make room there, and until then replace the file by a"
-                    + " rename only"
+                        + " \(copies): \(error); make room there, and until then replace the file by a"
+                        + " rename only")
             }
         }
+        FaultRecorder.enter(tag, .load)
+        defer { FaultRecorder.leave() }
         let object = try failure.open(copy)
+        FaultRecorder.recordModules(of: tag)
         let entryPoints = try EntryPoints(object, failure)
-        return try LoadedExtension(name: name, path: path, entryPoints, failure, copyFailure)
+        FaultRecorder.enter(tag, .version)
+        return try LoadedExtension(
+            name: name, path: path, entryPoints, failure, warnings, tag, whenFaulted)
     }
 
     private init(
         name: String, path: String, _ entryPoints: EntryPoints, _ failure: LoadFailure,
-        _ copyFailure: String?
+        _ warnings: [String], _ tag: UInt32, _ whenFaulted: WhenFaulted?
     ) throws(ExtensionError) {
         var info = HSE_VERSION_INFO()
         cextension_set_last_error(0)
@@ -66,7 +78,16 @@ package final class LoadedExtension: Sendable {
         self.name = name
         self.path = path
         self.entryPoints = entryPoints
-        self.copyFailure = copyFailure
+        self.tag = tag
+        self.whenFaulted = whenFaulted
+        var warnings = warnings
+        if let signal = FaultRecorder.restoreSignals() {
+            warnings.append(
+                "extension \(name) has taken signal \(signal) for itself when it was loaded; the server"
+                    + " has taken it back: an extension that is called in a server must leave signals alone"
+            )
+        }
+        self.warnings = warnings
         version = info.dwExtensionVersion
         description = withUnsafeBytes(of: &info.lpszExtensionDesc) { bytes in
             String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
@@ -90,14 +111,33 @@ package final class LoadedExtension: Sendable {
         }
         return slot._withUnsafeGuaranteedRef { slot in
             let generation = slot.begin(exchange, call)
-            let status = entryPoints.answer(slot.block)
-            return slot.returned(generation, status, whenPending)
+            enter(exchange.request)
+            let end = GuardedCall.run(entryPoints.answer, slot.block)
+            if case .returned(let status) = end {
+                FaultRecorder.leave()
+                return slot.returned(generation, status, whenPending)
+            }
+            let fault = CallFault(end, request: exchange.request.line)
+            whenFaulted?(fault)
+            FaultRecorder.leave()
+            return slot.returned(
+                generation, UInt32(HSE_STATUS_ERROR), fault: fault, whenPending)
+        }
+    }
+
+    /// The request line up to the query, which may hold secrets.
+    private func enter(_ request: Request) {
+        request.bytes.withUnsafeBytes { bytes in
+            let line = bytes[..<min(bytes.count, request.rawPath.range.upperBound)]
+            FaultRecorder.enter(tag, .call, UnsafeRawBufferPointer(rebasing: line))
         }
     }
 
     /// Calls TerminateExtension, once, with no request outstanding; the process leaves after it.
     package func terminate() {
         guard !isTerminated.exchange(true, ordering: .relaxed) else { return }
+        FaultRecorder.enter(tag, .terminate)
+        defer { FaultRecorder.leave() }
         _ = entryPoints.terminate?(DWORD(HSE_TERM_MUST_UNLOAD))
     }
 }

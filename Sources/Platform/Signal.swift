@@ -14,6 +14,13 @@ package struct Signal: RawRepresentable, Hashable, Sendable {
     package static let child = Signal(rawValue: SIGCHLD)
     package static let user1 = Signal(rawValue: SIGUSR1)
     package static let pipe = Signal(rawValue: SIGPIPE)
+    package static let abort = Signal(rawValue: SIGABRT)
+
+    /// "SIGSEGV"; "signal 34" for those without a name.
+    package static func name(_ number: Int32) -> String {
+        guard let name = cplatform_signal_name(number) else { return "signal \(number)" }
+        return "SIG\(String(cString: name))"
+    }
 
     /// Ignores the signal in this process; programs it starts get the default again.
     package static func ignore(_ signal: Signal) { cplatform_ignore_signal(signal.rawValue) }

@@ -22,6 +22,7 @@ package enum Thread {
             { pointer in
                 let start = Unmanaged<Start>.fromOpaque(pointer!).takeRetainedValue()
                 cplatform_name_thread(start.name)
+                cplatform_prepare_thread()
                 start.body()
                 return nil
             }, start.toOpaque())

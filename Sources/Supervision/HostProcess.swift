@@ -1,6 +1,7 @@
 // One host process as the supervisor sees it.
 // SPDX-License-Identifier: Apache-2.0
 
+import Configuration
 import Control
 import Platform
 
@@ -30,6 +31,14 @@ final class HostProcess {
     var complaint: String?
     /// By the host's index of pools.
     var pools: [PoolProcesses] = []
+    /// Those of its configuration.
+    var extensions: [Settings.Extension] = []
+    /// A call of an extension has left it in a state nobody knows: it is replaced without haste.
+    var isSpoiled = false
+    /// It has said that it dies.
+    var hasFaulted = false
+    /// It was the one that served until then.
+    var hasFallen = false
     var scripts: [UInt64: ScriptProcess] = [:]
     var outbox = Outbox()
     /// Its socket is in the poller with these events.
@@ -41,6 +50,8 @@ final class HostProcess {
     var watchdog = Watchdog()
     /// Where it gathers the lines of its access log (`GatheredLines`).
     let lines: SharedDescriptor
+    /// What it writes down of its faults (`FaultPage`).
+    let faults: SharedDescriptor
     /// The file it writes them to; nil while it has none.
     var accessLog: LogFile?
 
@@ -54,6 +65,7 @@ final class HostProcess {
         self.configuration = configuration
         health = memory.health
         lines = memory.lines
+        faults = memory.faults
         self.started = started
     }
 
@@ -61,10 +73,12 @@ final class HostProcess {
     struct Memory {
         let health: SharedDescriptor
         let lines: SharedDescriptor
+        let faults: SharedDescriptor
 
         init() throws(SystemError) {
             health = SharedDescriptor(try HealthPage.makeFile())
             lines = SharedDescriptor(try GatheredLines.makeFile())
+            faults = SharedDescriptor(try FaultPage.makeFile())
         }
     }
 

@@ -55,7 +55,8 @@ struct PoolLedger: Sendable {
         /// Answer to `Action.reconnect` or `.check`: the supervisor lacks what a connection takes - open files,
         /// memory -, which is no fault of the worker's.
         case connectionsAreShort(WorkerID)
-        case ended(WorkerID, ProcessEnd)
+        /// `isExplained`: a line of the log says why.
+        case ended(WorkerID, ProcessEnd, isExplained: Bool = false)
         /// The pool is no longer configured, or the server stops: no minimum is kept, and what nobody
         /// holds ends. Hosts that still have requests for it are served.
         case retired
@@ -157,7 +158,8 @@ struct PoolLedger: Sendable {
                 .log("a worker cannot be reached any more (\(reason)); it is killed and replaced"))
         case .connectionsAreShort(let id):
             if workers[id]?.isConnecting == true { workers[id]?.waitsForConnection(now: now) }
-        case .ended(let id, let end): processEnded(id, end, now, &actions)
+        case .ended(let id, let end, let isExplained):
+            processEnded(id, end, isExplained, now, &actions)
         case .retired: isRetired = true
         case .tick: checkTimes(now, &actions)
         }
@@ -227,7 +229,8 @@ struct PoolLedger: Sendable {
     }
 
     private mutating func processEnded(
-        _ id: WorkerID, _ end: ProcessEnd, _ now: Instant, _ actions: inout [Action]
+        _ id: WorkerID, _ end: ProcessEnd, _ isExplained: Bool, _ now: Instant,
+        _ actions: inout [Action]
     ) {
         guard let worker = workers[id] else { return }
         let lived = now.seconds(since: worker.started)
@@ -249,6 +252,7 @@ struct PoolLedger: Sendable {
         if worker.hasStarted {
             // It has worked: a request, or somebody with a signal, has killed this one. Its successor is
             // as good as any; `rate` is what keeps a program that dies of every request bearable.
+            guard !isExplained else { return }
             actions.append(
                 .log("a worker \(end) \(Self.age(lived)) after its start; it is replaced"))
             return

@@ -7,4 +7,6 @@ import Platform
 struct StartedProcess {
     let process: ChildProcess
     let outputPipe: Int32
+    /// See `WorkerProcess.faults`.
+    let faults: SharedDescriptor?
 }

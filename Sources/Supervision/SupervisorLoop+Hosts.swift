@@ -58,6 +58,7 @@ extension SupervisorLoop {
         try Files.writeAll(file.descriptor.number, text.span.bytes)
         let host = try executeHost(now, configuration)
         host.pools = pools
+        host.extensions = settings.extensions
         times[.host(host.id)] = now.adding(seconds: Self.startPatience)
         sendStart(to: host, file, settings, listeners, isReplacement)
         return host
@@ -70,7 +71,7 @@ extension SupervisorLoop {
         for (index, entry) in settings.extensions.enumerated() {
             if let verdict = entry.verdict { tell(host, .init(verdict, ofExtension: index)) }
         }
-        let memory = [configuration, host.health, host.lines]
+        let memory = [configuration, host.health, host.lines, host.faults]
         var descriptors =
             memory.map { $0.descriptor.number } + listeners.map { $0.descriptor.number }
         let message = SupervisorMessage.start(
@@ -117,10 +118,30 @@ extension SupervisorLoop {
         standby.becameReady()
         if host.id == reload?.host {
             finishReload(host)
-        } else if current == nil && host.configuration == configuration {
-            takeOver(host)
+        } else {
+            renewHost()
         }
         keepHosts(.now)
+    }
+
+    /// Puts a host that stands by in the place of one that should not serve any longer, or of none.
+    func renewHost() {
+        let old = current.flatMap { hosts[$0] }
+        guard phase == .serving, old == nil || old!.isSpoiled || old!.configuration < configuration,
+            let next = standbyHosts.filter({ $0.state == .ready }).min(by: { $0.id < $1.id }),
+            hosts.values.count(where: { $0.state == .leaving }) < Self.mostLeaving
+        else { return }
+        takeOver(next)
+        if let old { letGo(old) }
+        keepHosts(.now)
+    }
+
+    /// It finishes its requests and leaves.
+    func letGo(_ host: HostProcess) {
+        guard host.state == .serving else { return }
+        host.state = .leaving
+        times[.host(host.id)] = Instant.now.adding(seconds: settings.timeouts.drain)
+        tell(host, .leave)
     }
 
     /// The host serves the configuration in force from now on.
@@ -208,7 +229,7 @@ extension SupervisorLoop {
         unwatch(host.socket.descriptor.number)
     }
 
-    private func killForNonsense(_ host: HostProcess, _ reason: String) {
+    func killForNonsense(_ host: HostProcess, _ reason: String) {
         stopListening(to: host)
         carryOut(handOvers.receiverIsBroken(host.id))
         guard host.state != .killed else { return }
@@ -235,6 +256,9 @@ extension SupervisorLoop {
             // What it wants is of no use to it any more; what it has taken counts.
             break
         case .ready: hostIsReady(host)
+        case .faulted: hostFaulted(host)
+        case .callFaulted(let index, let end, let request):
+            callFaulted(index, end, request, of: host)
         case .failed(let reason): host.complaint = "said: \(reason.prefix(2000))"
         case .wantWorker(let index):
             guard host.pools.indices.contains(index) else {
@@ -268,7 +292,9 @@ extension SupervisorLoop {
         case .accessLog:
             // The one it had is another file now: last lines do not go there.
             host.accessLog = nil
-        case .ready, .failed, .wantWorker, .releaseWorker, .endScript, .adopted, .drained: break
+        case .ready, .failed, .wantWorker, .releaseWorker, .endScript, .adopted, .drained, .faulted,
+            .callFaulted:
+            break
         }
     }
 
@@ -279,9 +305,25 @@ extension SupervisorLoop {
         host.process.signalGroup(.kill)
     }
 
+    /// Seconds in which a host that has said it dies has died.
+    private static let lastWords = 3.0
+
+    /// It dies, which may take a while: somebody else serves now. What it was doing goes on as far as it goes.
+    private func hostFaulted(_ host: HostProcess) {
+        host.hasFaulted = true
+        times[.host(host.id)] = Instant.now.adding(seconds: Self.lastWords)
+        guard current == host.id else { return }
+        current = nil
+        host.hasFallen = true
+        standby.died(now: .now)
+        renewHost()
+        keepHosts(.now)
+    }
+
     /// It has not become ready, or has not left.
     func hostIsLate(_ id: UInt64) {
         guard let host = hosts[id] else { return }
+        if host.hasFaulted { return kill(host) }
         switch host.state {
         case .starting:
             host.complaint = host.complaint ?? "was not ready in time"
@@ -329,8 +371,8 @@ extension SupervisorLoop {
         hosts[id] = nil
         takeLines(of: host)
         abandonScripts(of: host)
-        let wasCurrent = current == id
-        if wasCurrent { current = nil }
+        let wasCurrent = current == id || host.hasFallen
+        if current == id { current = nil }
         for pool in Set(host.pools.map(\.key)).compactMap({ livingPools[$0] }) {
             apply(.hostGone(id), to: pool)
         }
@@ -351,22 +393,20 @@ extension SupervisorLoop {
 
     /// The host that served has died: one that stands by takes over.
     private func replace(_ host: HostProcess, _ end: ProcessEnd) {
-        let now = Instant.now
-        standby.died(now: now)
-        let ready = standbyHosts.filter { $0.state == .ready }.min { $0.id < $1.id }
-        let successor = ready.map { "host \($0.process.pid), which stood by, takes over" }
-        let age = PoolLedger.age(now.seconds(since: host.started))
-        log.log(
-            .error,
-            "host \(host.process.pid) \(host.complaint ?? "\(end)") \(age) after it began to serve;"
-                + " \(successor ?? "another starts now")")
-        if let ready { takeOver(ready) }
+        standby.died(now: .now)
+        renewHost()
+        let successor = current.flatMap { hosts[$0] }
+        hostDied(
+            host, end,
+            successor: successor.map { "host \($0.process.pid), which stood by, takes over" }
+                ?? "another starts now")
+        renewHost()
     }
 
     private func logDeparture(of host: HostProcess, _ end: ProcessEnd) {
         guard host.state != .leaving else {
             if end != .exited(code: 0) {
-                log.log(.error, "the leaving host \(host.process.pid) \(end)")
+                hostDied(host, end, successor: "it was leaving, and others serve")
             }
             return
         }
@@ -375,11 +415,12 @@ extension SupervisorLoop {
             // From outside: no fault of the host's.
             return log.log(.warning, "host \(host.process.pid), which stood by, \(end)")
         }
-        hostFailed(host, host.complaint ?? "\(end)")
+        hostFailed(host, end)
     }
 
     /// It never served: another one would do no better at once.
-    private func hostFailed(_ host: HostProcess, _ reason: String) {
+    private func hostFailed(_ host: HostProcess, _ end: ProcessEnd) {
+        let reason = host.complaint ?? "\(end)"
         let now = Instant.now
         standby.failed(now: now)
         guard hasServed || (host.complaint == nil && standby.failures < 3) else {
@@ -390,6 +431,7 @@ extension SupervisorLoop {
         let wait = standby.next(now: now).seconds(since: now)
         let when = wait > 0 ? "in \(PoolLedger.age(wait))" : "now"
         let what = current == nil ? "host" : "stand-by host"
+        if host.hasFaulted { return hostDied(host, end, successor: "another starts \(when)") }
         log.log(.error, "\(what) \(host.process.pid) \(reason); another starts \(when)")
     }
 }

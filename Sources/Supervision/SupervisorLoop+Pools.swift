@@ -148,16 +148,23 @@ extension SupervisorLoop {
         Files.setNonBlocking(outputPipe.number)
         var start = ProcessStart(program: command.program, arguments: command.arguments)
         start.environment = command.environment.map { Array($0.utf8) }
-        if command.isWorker {
-            start.environment.append(Array("\(RuntimeFolder.variable)=\(folder.path)".utf8))
-        }
         start.folder = command.folder
         // The host's thread that sends a request is about to wait for the answer: on a busy processor the
         // worker runs a moment later, and two switches a request are saved.
         start.isBatch = true
         start.descriptors = [listener, inputPipe.number, inputPipe.number]
+        var faults: SharedDescriptor?
+        if command.isWorker {
+            let page = SharedDescriptor(try FaultPage.makeFile())
+            start.descriptors.append(page.descriptor.number)
+            start.environment += [
+                Array("\(RuntimeFolder.variable)=\(folder.path)".utf8),
+                Array("\(WorkerSettings.faultPageVariable)=3".utf8),
+            ]
+            faults = page
+        }
         let process = try ChildProcess(start)
-        return StartedProcess(process: process, outputPipe: outputPipe.take())
+        return StartedProcess(process: process, outputPipe: outputPipe.take(), faults: faults)
     }
 
     private func reconnect(_ id: UInt64, _ pool: PoolProcesses) -> PoolLedger.Event? {
@@ -218,7 +225,8 @@ extension SupervisorLoop {
             logLine($0, dropped: $1, pool, worker)
         }
         wantOrphanSweep()
-        apply(.ended(id, ProcessEnd(end)), to: pool)
+        let isKnown = workerDied(worker, ProcessEnd(end), of: pool)
+        apply(.ended(id, ProcessEnd(end), isExplained: isKnown), to: pool)
         // Pools that replace this one have room now.
         for other in livingPools.values where other.predecessor === pool { apply(.tick, to: other) }
     }

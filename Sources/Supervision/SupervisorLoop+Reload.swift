@@ -106,6 +106,7 @@ extension SupervisorLoop {
         for (index, verdict) in probing.probe.verdicts.enumerated() {
             new.apply(verdict, toExtension: index)
         }
+        _ = demote(in: &new)
         if probing.isStart {
             settings = new
             pools = settings.pools.map { startPool($0, of: settings, replacing: nil) }
@@ -218,11 +219,7 @@ extension SupervisorLoop {
         (listeners, pools) = (reload.listeners, reload.pools)
         configuration = reload.configuration
         serve(host)
-        if let old, old.state != .killed {
-            old.state = .leaving
-            times[.host(old.id)] = Instant.now.adding(seconds: settings.timeouts.drain)
-            tell(old, .leave)
-        }
+        if let old { letGo(old) }
         dismissOutdated()
         retire(retired)
         for pool in pools { apply(.hostServes(host.id), to: pool) }

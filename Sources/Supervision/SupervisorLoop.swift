@@ -66,6 +66,9 @@ final class SupervisorLoop {
     /// Which configuration, and which listeners, are in force: a number that grows.
     var configuration: UInt64 = 0
     var standby = StandbyRule()
+    /// See SupervisorLoop+Faults.swift.
+    var strikes = StrikeLedger()
+    var records: [CrashRecord] = []
     var hasServed = false
     var handOvers = HandOverBroker()
     /// The connections of `handOvers`.

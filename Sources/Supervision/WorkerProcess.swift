@@ -17,10 +17,14 @@ final class WorkerProcess {
     /// did not use can go to another.
     var connection: SharedDescriptor?
     var output = WorkerOutput()
+    /// What our own worker writes down of its faults (`FaultPage`); nil for a foreign program.
+    let faults: SharedDescriptor?
+    let started = Instant.now
 
     init(_ started: StartedProcess, listener: consuming Descriptor, path: String) {
         process = started.process
         outputPipe = started.outputPipe
+        faults = started.faults
         self.listener = listener
         self.path = path
     }

@@ -7,6 +7,14 @@ import Platform
 /// Settings travel in the environment: a password among them is nobody else's, as it would be in the
 /// arguments, which everybody may read (man 5 proc, /proc/pid/cmdline and environ).
 package enum WorkerSettings {
+    /// Where our own worker finds its page of faults: the number of a descriptor.
+    static let faultPageVariable = "MORTISE_FAULT_PAGE"
+
+    /// The calling process's page of faults, when it was started with one; taken as `take` takes settings.
+    package static func takeFaultPage() -> Int32? {
+        Environment.take(faultPageVariable).flatMap { Int32($0) }
+    }
+
     private static let prefix = "MORTISE_SETTING_"
 
     /// The variables for a start, "MORTISE_SETTING_1=NAME=VALUE" and so on.

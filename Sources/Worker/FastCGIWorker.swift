@@ -51,10 +51,16 @@ package struct FastCGIWorker {
                 return 1
             }
             let loaded = try LoadedExtension.load(
-                path: library, name: name, copies: options.copies)
-            if let failure = loaded.copyFailure { ErrorLog.shared.log(.warning, failure) }
+                path: library, name: name, copies: options.copies, tag: 1
+            ) { fault in
+                // The answer goes out first; then the process does as it was asked.
+                FaultRecorder.record(fault.end)
+                shutdown.spoil()
+            }
+            for warning in loaded.warnings { ErrorLog.shared.log(.warning, warning) }
             try shutdown.watch(signals.descriptor.number)
             try FastCGIWorker(loaded, options, shutdown).serve(listener)
+            if shutdown.isSpoilt { return 1 }
             loaded.terminate()
             return 0
         } catch {

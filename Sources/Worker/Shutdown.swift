@@ -13,6 +13,7 @@ package final class Shutdown: Sendable {
     }
 
     private let state = Mutex(State())
+    private let spoilt = Atomic<Bool>(false)
     private let stopRead: Descriptor
     private let stopWrite: Descriptor
 
@@ -23,6 +24,13 @@ package final class Shutdown: Sendable {
     }
 
     package var isStopping: Bool { state.withLock { $0.isStopping } }
+
+    /// The extension has left the process in a state nobody knows: no more of its code is to run.
+    var isSpoilt: Bool { spoilt.load(ordering: .relaxed) }
+    func spoil() {
+        spoilt.store(true, ordering: .relaxed)
+        stop()
+    }
 
     /// Stops the worker when a signal waits on that descriptor; it is only looked at.
     package func watch(_ signals: Int32) throws(SystemError) {

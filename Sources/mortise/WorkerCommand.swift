@@ -43,6 +43,10 @@ struct WorkerCommand: ParsableCommand {
     }
 
     func run() throws {
+        if let page = WorkerSettings.takeFaultPage() {
+            // Without it the worker serves all the same.
+            try? FaultRecorder.start(Descriptor(owning: page))
+        }
         var options = FastCGIWorker.Options()
         options.copies = RuntimeFolder.path
         options.settings =

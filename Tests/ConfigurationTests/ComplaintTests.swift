@@ -6,7 +6,7 @@ import Testing
 @testable import Configuration
 
 private let keys =
-    "one of listen, threads, limits, timeouts, logs, extension-directories, extensions, pools, sites"
+    "one of listen, spare, threads, limits, timeouts, logs, extension-directories, extensions, pools, sites"
 private let address =
     "an address such as \"127.0.0.1:8080\", \"[::1]:8080\", \"8080\" or \"unix:/run/x.sock\""
 private let extensionPoolKeys =
@@ -176,7 +176,7 @@ struct ComplaintTests {
         (
             "extensions: { a: { library: x, thread_safe: true } }",
             "1:32: found 'thread_safe', "
-                + "expected one of library, thread-safe, pool, settings; did you mean "
+                + "expected one of library, thread-safe, demote-after, pool, settings; did you mean "
                 + "'thread-safe'?"
         ),
         (

@@ -13,7 +13,10 @@ struct CodingTests {
     static let hostMessages: [HostMessage] =
         [
             .ready, .failed(reason: "listener gone"), .failed(reason: ""), .wantWorker(pool: 3),
-            .startScript(id: .max, script), .endScript(id: 0), .drained, .accessLog,
+            .startScript(id: .max, script), .endScript(id: 0), .drained, .accessLog, .faulted,
+            .callFaulted(extension: 3, .threw, request: "GET /"),
+            .callFaulted(extension: 0, .wantedExit(code: -1), request: ""),
+            .callFaulted(extension: 1, .wantedThreadExit, request: "PUT /x"),
             .handOver(id: 4), .adopted(id: 4, accepted: true), .adopted(id: 5, accepted: false),
             .startScript(
                 id: 1, Script(program: "", arguments: [], environment: [], folder: "")),
@@ -32,7 +35,7 @@ struct CodingTests {
         .returnWorker(pool: 7),
         .workerEnded(id: 1, .exited(code: 255)), .workerEnded(id: 2, .killed(signal: 9)),
         .scriptFailed(id: 9, code: 2),
-        .scriptEnded(id: 9, .exited(code: 0)), .leave, .adopt(id: 5), .drain, .reopenLogs,
+        .scriptEnded(id: 9, .exited(code: 0)), .serve, .leave, .adopt(id: 5), .drain, .reopenLogs,
         .handedOver(id: .max, accepted: true), .handedOver(id: 0, accepted: false),
         .verdict(extension: 3, path: "/a.so", isInProcess: true, problem: nil),
         .verdict(extension: 0, path: "", isInProcess: false, problem: "it\ncrashed"),

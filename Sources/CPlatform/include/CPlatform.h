@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "CPlatformFaults.h"
 #include "CPlatformProcess.h"
 
 /// accept4(2), non-blocking and close-on-exec; the peer's address goes to `address` (a sockaddr_storage).

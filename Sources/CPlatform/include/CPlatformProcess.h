@@ -79,3 +79,6 @@ void cplatform_ignore_signal(int signal);
 
 /// mkdtemp(3): `pattern` ends in XXXXXX and becomes the folder's path. Mode 0700.
 int cplatform_make_private_folder(char *pattern);
+
+/// "SEGV" (man 3 sigabbrev_np); NULL for a signal without a name.
+const char *cplatform_signal_name(int number);

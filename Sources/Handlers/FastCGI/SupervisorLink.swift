@@ -81,10 +81,14 @@ package final class SupervisorLink: Sendable {
             // More than fit beside one message: a message with fewer is the last.
             if next.descriptors.count < SupervisorMessage.startBatch { break }
         }
-        guard let first, descriptors.count >= 3 else { return nil }
+        guard let first, descriptors.count >= 4 else { return nil }
         let file = Descriptor(owning: descriptors[0])
         let page = Descriptor(owning: descriptors[1])
         let memory = Descriptor(owning: descriptors[2])
+        let faults = Descriptor(owning: descriptors[3])
+        // Without a record of what goes wrong the host serves all the same.
+        try? FaultRecorder.start(
+            faults, telling: socket.descriptor.number, HostMessage.faulted.encoded())
         guard let bytes = try? Files.contents(of: file.number),
             let health = try? HealthPage(mapping: page),
             let lines = try? GatheredLines(mapping: memory)
@@ -93,6 +97,6 @@ package final class SupervisorLink: Sendable {
             configurationName: first.name, isReplacement: first.isReplacement,
             text: String(decoding: bytes, as: UTF8.self),
             verdicts: verdicts, health: health, lines: lines,
-            listeners: Array(descriptors.dropFirst(3)))
+            listeners: Array(descriptors.dropFirst(4)))
     }
 }

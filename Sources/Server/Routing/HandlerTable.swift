@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Configuration
+import Control
 import ExtensionHost
 import Handlers
 import Platform
@@ -21,7 +22,9 @@ struct HandlerTable: Sendable {
         var loaded: [LoadedExtension] = []
         let programs = Programs(
             settings: settings,
-            extensions: settings.extensions.map { Self.load($0, settings, pools, &loaded) },
+            extensions: settings.extensions.indices.map {
+                Self.load($0, settings, pools, link, &loaded)
+            },
             pools: settings.pools.enumerated().map { index, pool in
                 FastCGIHandler(pool: pools[index], settings: pool, isWorker: false)
             },
@@ -55,18 +58,24 @@ struct HandlerTable: Sendable {
     // MARK: Extensions
 
     private static func load(
-        _ entry: Settings.Extension, _ settings: Settings, _ pools: [WorkerPool],
+        _ index: Int, _ settings: Settings, _ pools: [WorkerPool], _ link: SupervisorLink,
         _ loaded: inout [LoadedExtension]
     ) -> Program {
+        let entry = settings.extensions[index]
         let values = entry.settings.map { (name: $0.name, value: $0.value) }
         switch entry.verdict?.home {
         case .inProcess:
             do throws(ExtensionError) {
                 let library = try LoadedExtension.load(
                     path: entry.verdict?.path ?? entry.library, name: entry.name,
-                    copies: RuntimeFolder.path)
+                    copies: RuntimeFolder.path, tag: UInt32(index + 1)
+                ) { fault in
+                    if let end = CallEnd(fault.end) {
+                        link.send(.callFaulted(extension: index, end, request: fault.request))
+                    }
+                }
                 loaded.append(library)
-                if let failure = library.copyFailure { ErrorLog.shared.log(.warning, failure) }
+                for warning in library.warnings { ErrorLog.shared.log(.warning, warning) }
                 return Program(
                     handler: ExtensionHandler(library: library, settings: values),
                     settings: values)
@@ -172,5 +181,16 @@ struct HandlerTable: Sendable {
                 + " processes, which get the whole body; if it is thread-safe, say thread-safe: true",
             handler: "extension \(name)")
         return false
+    }
+}
+
+extension CallEnd {
+    fileprivate init?(_ end: GuardedCall.End) {
+        switch end {
+        case .returned: return nil
+        case .threw: self = .threw
+        case .wantedExit(let code): self = .wantedExit(code: code)
+        case .wantedThreadExit: self = .wantedThreadExit
+        }
     }
 }

@@ -126,6 +126,14 @@ def listening_sockets(port):
     return found
 
 
+def name(pid):
+    """What ps shows of a process (man 5 proc, comm); empty when it has gone."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def descriptors(pid):
     found = set()
     try:

@@ -134,9 +134,8 @@ sites:
         return [pid for pid in machine.tree(self.roots()[0]) if f" {word} " in f" {machine.command_line(pid)} "]
 
     def hosts(self):
-        """The hosts that hold the listening socket: not the spare one, which waits for its turn."""
-        listening = machine.listening_sockets(self.port)
-        return [pid for pid in self.below("host") if machine.descriptors(pid) & listening]
+        """The hosts that serve or finish what they have: not those that stand by, which have another name."""
+        return [pid for pid in self.below("host") if machine.name(pid) in ("mortise-host", "mortise-leaving")]
 
     def workers(self):
         return self.below("worker")

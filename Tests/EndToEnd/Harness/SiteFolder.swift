@@ -64,19 +64,24 @@ enum Package {
     static func misbehaving(_ name: String) throws -> String {
         try compiled.withLock { known in
             if let library = known[name] { return library }
-            let library = "\(products)/misbehaving-\(name).so"
-            let source = "\(folder)/Tests/Misbehaving/\(name).c"
+            let file = name.replacingOccurrences(of: "/", with: "-")
+            let library = "\(products)/misbehaving-\(file).so"
+            var source = "\(folder)/Tests/Misbehaving/\(name).c"
+            let isCPlusPlus = !FileManager.default.fileExists(atPath: source)
+            if isCPlusPlus { source += "pp" }
             let include = "\(folder)/Sources/CISAPI/include"
             // Another run of the tests may load what lies there: it is replaced as a whole.
             let made = "\(library).\(getpid())"
             // A program built with a sanitizer wants its extensions built so.
-            let words = (ProcessInfo.processInfo.environment["CC"] ?? "cc").split(separator: " ")
-                .map(String.init)
+            let variable = isCPlusPlus ? "CXX" : "CC"
+            let compilerLine =
+                ProcessInfo.processInfo.environment[variable] ?? (isCPlusPlus ? "c++" : "cc")
+            let words = compilerLine.split(separator: " ").map(String.init)
             let compiler = SpawnedProcessRun(
                 "/usr/bin/env",
                 words + ["-shared", "-fPIC", "-pthread", "-I", include, "-o", made, source])
             guard compiler.run() == .exited(0), rename(made, library) == 0 else {
-                throw Missing(what: "\(name).c: \(compiler.errors)")
+                throw Missing(what: "\(source): \(compiler.errors)")
             }
             known[name] = library
             return library

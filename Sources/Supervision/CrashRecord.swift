@@ -1,0 +1,73 @@
+// One death of a process, or of a call, as an operator reads it.
+// SPDX-License-Identifier: Apache-2.0
+
+import Platform
+
+/// What is kept of a fault: a line of the error log, and an object of `mortise crashes`.
+struct CrashRecord: Equatable {
+    /// What the fault has cost.
+    enum Victim: Equatable {
+        case host(Int32)
+        case worker(Int32, pool: String)
+        /// A call alone, which got 500.
+        case call(host: Int32)
+    }
+
+    var time: Int64
+    var victim: Victim
+    /// Extensions by name; empty: nobody is known to be to blame.
+    var extensions: [String]
+    /// The file of the first of them, and which version of it.
+    var file: String?
+    var version: String?
+    var finding: FaultFinding
+    /// Seconds since the process began to serve.
+    var uptime: Double
+    /// What was done about it: "host 4712, which stood by, takes over".
+    var action: String
+
+    /// One sentence.
+    var sentence: String {
+        let after = "\(PoolLedger.age(uptime)) after \(beginning)"
+        let call = finding.request.map { " while it \(verb) \($0)" } ?? ""
+        let place = finding.place.map { " at \($0)" } ?? ""
+        switch victim {
+        case .call:
+            return "\(subject) \(finding.deed)\(place)\(call); the request got 500 (\(action))"
+        case .host(let pid) where extensions.isEmpty || finding.certainty == .suspect:
+            return "host \(pid) \(finding.deed)\(place) \(after)\(suspects); \(action)"
+        case .worker(let pid, _) where extensions.isEmpty:
+            return "worker \(pid) \(finding.deed)\(place) \(after); \(action)"
+        case .host(let pid):
+            return "\(subject) \(finding.deed)\(place)\(call), and host \(pid) with it, \(after);"
+                + " \(action)"
+        case .worker(let pid, _):
+            return "\(subject) \(finding.deed)\(place)\(call), and worker \(pid) with it,"
+                + " \(after); \(action)"
+        }
+    }
+
+    private var beginning: String {
+        if case .worker = victim { "its start" } else { "it began to serve" }
+    }
+
+    private var subject: String {
+        let name = "extension \(extensions.joined(separator: ", "))"
+        return finding.certainty == .background ? "a thread of \(name)" : name
+    }
+
+    private var verb: String {
+        switch finding.function {
+        case .load, .version: "was loaded for"
+        case .terminate: "was unloaded for"
+        case .call, .callback, nil: "answered"
+        }
+    }
+
+    private var suspects: String {
+        guard !extensions.isEmpty else { return "" }
+        let names = extensions.joined(separator: ", ")
+        return
+            " (called then, or shortly before: extension\(extensions.count > 1 ? "s" : "") \(names))"
+    }
+}

@@ -1,0 +1,173 @@
+// An extension that misbehaves is named, costs what was in flight in its process, and nothing else.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Glibc
+import Testing
+import TestSupport
+
+extension EndToEndTests {
+    @Suite("Faults by name", .serialized, .timeLimit(.minutes(5)))
+    struct AttributionTests {
+        struct Fault: Sendable, CustomTestStringConvertible {
+            /// The file in Tests/Misbehaving/faults.
+            var file: String
+            /// What the log says that the extension did.
+            var deed: String
+            /// The statuses of the request that did it; 0: none, the connection ended.
+            var statuses: Set<Int> = [0, 502]
+            /// The process that it happened in goes on.
+            var isSurvived = false
+            var testDescription: String { file }
+        }
+
+        static let faults: [Fault] = [
+            Fault(file: "null", deed: "crashed with SIGSEGV (address 0x0) at"),
+            Fault(file: "bus", deed: "crashed with SIGBUS"),
+            Fault(file: "divide", deed: "crashed with SIGFPE"),
+            Fault(file: "trap", deed: "crashed with SIGILL"),
+            Fault(file: "abort", deed: "crashed with SIGABRT at"),
+            Fault(file: "doublefree", deed: "crashed with SIGABRT at"),
+            Fault(file: "stack", deed: "ran out of stack (SIGSEGV) at"),
+            Fault(
+                file: "throw", deed: "let an exception out of HttpExtensionProc", statuses: [500],
+                isSurvived: true),
+            Fault(
+                file: "pthreadexit", deed: "thread of the server's (pthread_exit)", statuses: [500]),
+            Fault(file: "cancel", deed: "ended a thread of the server's (pthread_exit)"),
+            Fault(file: "exit", deed: "called exit(0)", statuses: [500]),
+            Fault(file: "exitnow", deed: "called exit(3)", statuses: [500]),
+            Fault(file: "background", deed: "crashed with SIGSEGV", statuses: [200]),
+            Fault(file: "backgroundexit", deed: "called exit(5)", statuses: [200]),
+        ]
+
+        @Test(arguments: faults)
+        func aFaultInTheHostIsNamedAndCostsOneProcessAtMost(_ fault: Fault) throws {
+            try look(at: fault, isThreadSafe: true)
+        }
+
+        @Test(arguments: faults)
+        func aFaultInAWorkerIsNamedAndCostsOneProcessAtMost(_ fault: Fault) throws {
+            try look(at: fault, isThreadSafe: false)
+        }
+
+        private func look(at fault: Fault, isThreadSafe: Bool) throws {
+            let library = try Package.misbehaving("faults/\(fault.file)")
+            let site = plainSite.replacing(
+                "extensions:",
+                with: "extensions:\n  faulty: { library: \(library), thread-safe: \(isThreadSafe) }"
+            ).replacing(
+                "handlers:", with: "handlers:\n      - { path: /faulty, extension: faulty }")
+            try withServer(site, files: plainFiles) { server in
+                #expect(try server.get("/faulty").text == "fine")
+                let supervisor = server.process.pid
+                let host = try #require(server.host)
+                // Others are served all the time, whoever dies.
+                let others = Load(
+                    .init(
+                        port: server.port, target: "/counter", clients: 2, keepsConnections: false))
+                others.waitFor(answers: 20)
+                #expect(fault.statuses.contains(status(of: "/faulty?now", server)))
+                #expect(eventually { server.errors.contains(fault.deed) }, "\(server.errors)")
+                #expect(
+                    eventually { (try? server.get("/faulty"))?.text == "fine" }, "\(server.errors)")
+                others.waitFor(answers: others.report.total + 20)
+                let report = others.finish()
+                // At most what was in flight in the host, when that has died.
+                #expect(report.failures <= (isThreadSafe ? 2 : 0), "\(report.failed)")
+                #expect(report.failed["refused"] == nil && report.failed["timed out"] == nil)
+                #expect(Set(report.answered.keys) == [200])
+                #expect(server.process.pid == supervisor && server.process.poll() == nil)
+                if isThreadSafe && !fault.isSurvived {
+                    #expect(eventually { server.host.map { $0 != host } ?? false })
+                } else {
+                    #expect(server.host == host)
+                }
+                let records = server.errors.components(separatedBy: "\n").filter {
+                    $0.contains("supervisor/") && $0.contains(fault.deed)
+                }
+                #expect(records.count == 1, "\(server.errors)")
+                #expect(records.allSatisfy { $0.contains("extension faulty") })
+            }
+        }
+
+        /// 0 when the connection ended without a response.
+        private func status(of target: String, _ server: ServerProcess) -> Int {
+            guard let response = try? server.get(target) else { return 0 }
+            return response.status
+        }
+
+        @Test func anExtensionThatCrashesThreeTimesGoesOnInWorkersAndCostsTheHostNothingMore()
+            throws
+        {
+            let library = try Package.misbehaving("faults/null")
+            let site = plainSite.replacing(
+                "extensions:",
+                with: "extensions:\n  faulty: { library: \(library), thread-safe: true }"
+            ).replacing(
+                "handlers:", with: "handlers:\n      - { path: /faulty, extension: faulty }")
+            try withServer(site, files: plainFiles) { server in
+                let others = Load(
+                    .init(
+                        port: server.port, target: "/hello", clients: 4, keepsConnections: false))
+                for round in 1...3 {
+                    let before = try #require(server.host)
+                    #expect(status(of: "/faulty?now", server) == 0)
+                    #expect(eventually { server.host.map { $0 != before } ?? false })
+                    if round < 3 {
+                        #expect(eventually { server.errors.contains("strike \(round) of 3") })
+                    }
+                }
+                #expect(
+                    eventually {
+                        server.errors.contains("extension faulty is called in worker processes")
+                    })
+                #expect(eventually { (try? server.get("/faulty"))?.text == "fine" })
+                let host = try #require(server.host)
+                for _ in 0..<5 { #expect(status(of: "/faulty?now", server) == 502) }
+                #expect(server.host == host)
+                let report = others.finish()
+                #expect(report.failures <= 3 * 4, "\(report.failed)")
+                #expect(report.failed["refused"] == nil)
+                // A plain reload changes nothing about it; a new file does.
+                try server.reload()
+                #expect(status(of: "/faulty?now", server) == 502)
+                #expect(try server.get("/faulty").text == "fine")
+                let copy = server.site.path + "/mended.so"
+                try FileManager.default.copyItem(atPath: library, toPath: copy)
+                try server.write(site.replacing(library, with: copy))
+                try server.reload()
+                #expect(try server.get("/faulty").text == "fine")
+                #expect(server.children(running: "mended.so").isEmpty)
+            }
+        }
+
+        @Test func aHostThatCrashesAgainAndAgainIsReplacedEachTimeByOneThatStoodBy() throws {
+            let library = try Package.misbehaving("faults/null")
+            let site = plainSite.replacing(
+                "extensions:",
+                with: "extensions:\n"
+                    + "  faulty: { library: \(library), thread-safe: true, demote-after: 0 }"
+            ).replacing(
+                "handlers:", with: "handlers:\n      - { path: /faulty, extension: faulty }")
+            try withServer(site, files: plainFiles) { server in
+                let others = Load(
+                    .init(
+                        port: server.port, target: "/hello", clients: 16, keepsConnections: false))
+                others.waitFor(answers: 50)
+                let crashes = 30
+                for _ in 0..<crashes {
+                    #expect(status(of: "/faulty?now", server) == 0)
+                    others.waitFor(answers: others.report.total + 20)
+                }
+                let report = others.finish()
+                #expect(report.failed["refused"] == nil && report.failed["timed out"] == nil)
+                #expect(report.failures <= crashes * 16, "\(report.failed)")
+                #expect(Set(report.answered.keys) == [200])
+                let named = server.errors.components(separatedBy: "extension faulty crashed").count
+                #expect(named - 1 == crashes)
+                #expect(eventually { server.spareHosts.count == 2 })
+            }
+        }
+    }
+}

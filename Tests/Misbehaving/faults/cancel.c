@@ -1,0 +1,11 @@
+// X6: has its thread cancelled.
+// SPDX-License-Identifier: Apache-2.0
+#include "fault.h"
+
+#include <pthread.h>
+
+static void fault(EXTENSION_CONTROL_BLOCK *ecb) {
+    (void)ecb;
+    pthread_cancel(pthread_self());
+    pthread_testcancel();
+}
