@@ -16,11 +16,14 @@ package struct ExtensionVerdict: Sendable, Equatable {
     package var home: Home
     /// The file that was found; absolute.
     package var path: String
+    /// The copy of it that has been tried, and that is loaded in its place; nil: the file itself is.
+    package var copy: String?
 
     /// Tells versions of the file apart, so that a reload replaces the workers of one that has changed.
     package var version: String
 
-    package init(home: Home, path: String, version: String = "") {
+    package init(home: Home, path: String, copy: String? = nil, version: String = "") {
+        self.copy = copy
         self.home = home
         self.path = path
         self.version = version

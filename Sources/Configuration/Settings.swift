@@ -93,6 +93,8 @@ package struct Settings: Sendable, Equatable {
         package var threadSafe: Bool?
         /// Faults within a minute after which it is called in worker processes; 0 = never.
         package var demoteAfter = 3
+        /// Whether a new file is taken without being told.
+        package var watch = false
         /// Become server variables of that name.
         package var settings: [Setting]
         /// Index into `Settings.pools`: where it runs when it is not thread-safe.

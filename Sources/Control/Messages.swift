@@ -100,9 +100,11 @@ package enum ProcessEnd: Sendable, Equatable, CustomStringConvertible {
 
 /// From the supervisor to the host.
 package enum SupervisorMessage: Sendable, Equatable {
-    /// What a probe has shown of an extension (index into `Settings.extensions`): its file, and whether the
+    /// What a probe has shown of an extension (index into `Settings.extensions`): its file, the copy of it that
+    /// is to be loaded, and whether the
     /// host may load it; `problem` says why nobody may. Sent before `start`, one for each extension.
-    case verdict(extension: Int, path: String, isInProcess: Bool, problem: String?)
+    case verdict(
+        extension: Int, path: String, copy: String?, isInProcess: Bool, problem: String?)
     /// Serve this. Descriptors: the configuration's text, the host's `HealthPage`, its `GatheredLines`, its page
     /// of faults (`FaultPage`), then the listeners in the order of `Settings.listeners`. When they are more than `startBatch` the rest follows
     /// in further ones; the first with fewer is the last, and only `verdict` comes before it.

@@ -44,9 +44,10 @@ extension SupervisorMessage {
         case .handedOver(let id, let accepted):
             writer.append(id)
             writer.append(accepted)
-        case .verdict(let index, let path, let isInProcess, let problem):
+        case .verdict(let index, let path, let copy, let isInProcess, let problem):
             writer.append(UInt32(clamping: index))
             writer.append(path)
+            writer.append(copy ?? "")
             writer.append(isInProcess)
             writer.append(problem != nil)
             if let problem { writer.append(problem) }
@@ -86,8 +87,11 @@ extension SupervisorMessage {
         case .handedOver:
             self = .handedOver(id: try reader.number(), accepted: try reader.bool())
         case .verdict:
+            let index = try reader.index()
+            let path = try reader.text()
+            let copy = try reader.text()
             self = .verdict(
-                extension: try reader.index(), path: try reader.text(),
+                extension: index, path: path, copy: copy.isEmpty ? nil : copy,
                 isInProcess: try reader.bool(),
                 problem: try reader.bool() ? try reader.text() : nil)
         case .drain: self = .drain

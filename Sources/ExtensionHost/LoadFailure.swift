@@ -40,10 +40,8 @@ struct LoadFailure {
 
     /// Loads the copy, or the file itself without one.
     func open(_ copy: String?) throws(ExtensionError) -> SharedObject {
-        // A copy may stand where nothing may be mapped as code (a file system mounted noexec).
-        if let copy, let object = try? SharedObject(path: copy) { return object }
         do throws(SharedObjectError) {
-            return try SharedObject(path: path)
+            return try SharedObject(path: copy ?? path)
         } catch {
             throw failed(
                 .extension, "the dynamic loader refused it: \(error.reason)",
@@ -62,6 +60,12 @@ struct LoadFailure {
         return failed(
             .extension, "its GetExtensionVersion returned FALSE (\(reason))",
             "see the extension's documentation for what it needs")
+    }
+
+    func uncopied(to folder: String, _ error: SystemError) -> ExtensionError {
+        failed(
+            .system, "it cannot be copied to \(folder), where the server loads it from: \(error)",
+            "make room there")
     }
 
     private func unreadable(_ error: SystemError) -> ExtensionError {

@@ -36,26 +36,13 @@ package final class LoadedExtension: Sendable {
     /// Loads an extension: checks the file, resolves its symbols, calls GetExtensionVersion.
     ///
     /// The extension's own code runs in this: do it first in a process that may die of it.
-    /// `copies` is a folder of the server's own: the extension is loaded from a copy there, named by its
-    /// content, so that overwriting or truncating the original later hurts nobody.
+    /// `copy` is what is loaded in the place of `path`, see `ExtensionCopy`.
     package static func load(
-        path: String, name: String, copies: String? = nil, tag: UInt32 = 0,
+        path: String, name: String, copy: String? = nil, tag: UInt32 = 0,
         whenFaulted: WhenFaulted? = nil
     ) throws(ExtensionError) -> LoadedExtension {
         let failure = LoadFailure(name: name, path: path)
-        let file = try failure.readFile()
-        var copy: String?
-        var warnings: [String] = []
-        if let copies {
-            do throws(SystemError) {
-                copy = try file.privateCopy(of: path, in: copies)
-            } catch {
-                warnings.append(
-                    "extension \(name) is loaded from \(path) itself, for it cannot be copied to"
-                        + " \(copies): \(error); make room there, and until then replace the file by a"
-                        + " rename only")
-            }
-        }
+        _ = try LoadFailure(name: name, path: copy ?? path).readFile()
         FaultRecorder.enter(tag, .load)
         defer { FaultRecorder.leave() }
         let object = try failure.open(copy)
@@ -63,12 +50,12 @@ package final class LoadedExtension: Sendable {
         let entryPoints = try EntryPoints(object, failure)
         FaultRecorder.enter(tag, .version)
         return try LoadedExtension(
-            name: name, path: path, entryPoints, failure, warnings, tag, whenFaulted)
+            name: name, path: path, entryPoints, failure, tag, whenFaulted)
     }
 
     private init(
         name: String, path: String, _ entryPoints: EntryPoints, _ failure: LoadFailure,
-        _ warnings: [String], _ tag: UInt32, _ whenFaulted: WhenFaulted?
+        _ tag: UInt32, _ whenFaulted: WhenFaulted?
     ) throws(ExtensionError) {
         var info = HSE_VERSION_INFO()
         cextension_set_last_error(0)
@@ -80,7 +67,7 @@ package final class LoadedExtension: Sendable {
         self.entryPoints = entryPoints
         self.tag = tag
         self.whenFaulted = whenFaulted
-        var warnings = warnings
+        var warnings: [String] = []
         if let signal = FaultRecorder.restoreSignals() {
             warnings.append(
                 "extension \(name) has taken signal \(signal) for itself when it was loaded; the server"

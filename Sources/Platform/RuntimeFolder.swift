@@ -6,6 +6,9 @@ package enum RuntimeFolder {
     /// The variable that names it to hosts and workers.
     package static let variable = "MORTISE_RUNTIME_FOLDER"
 
+    /// What the names of copies of extensions in it begin with.
+    package static let copyPrefix = "copy-"
+
     /// Nil in a process that no supervisor has started.
     package static var path: String? { Environment.value(of: variable) }
 }

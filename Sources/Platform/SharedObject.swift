@@ -36,6 +36,15 @@ extension SystemError {
 }
 
 extension Files {
+    /// Whether the file may be mapped as code: not on a file system that is mounted noexec (man 2 mmap, EPERM).
+    package static func mayBeCode(_ path: String) -> Bool {
+        guard let file = try? open(path, .readOnly) else { return false }
+        let address = mmap(nil, 1, PROT_READ | PROT_EXEC, MAP_PRIVATE, file.number, 0)
+        guard let address, address != UnsafeMutableRawPointer(bitPattern: -1) else { return false }
+        munmap(address, 1)
+        return true
+    }
+
     /// Writes a new file under a name of its own, mode 0500, then gives it its name: nobody ever sees a
     /// part of it (man 2 rename).
     package static func place(_ bytes: [UInt8], at path: String) throws(SystemError) {

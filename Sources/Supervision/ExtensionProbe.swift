@@ -12,11 +12,17 @@ package final class ExtensionProbe {
     private let files: [String?]
     /// Has a result for each file that there is.
     package let run: ProbeRun
+    private let copies: String?
 
-    package init(_ settings: Settings, program: String) throws(SystemError) {
+    /// - Parameter copies: a folder for copies of the extensions, which processes load in their place.
+    package init(
+        _ settings: Settings, program: String, copies: String? = nil
+    ) throws(SystemError) {
+        self.copies = copies
         extensions = settings.extensions
         files = extensions.map(\.existingFile)
-        run = try ProbeRun(program: program, command: "probe", paths: files.compactMap(\.self))
+        run = try ProbeRun(
+            program: program, command: "probe", paths: files.compactMap(\.self), copies: copies)
     }
 
     /// One for each extension, when the run is done.
@@ -27,7 +33,7 @@ package final class ExtensionProbe {
             guard let result = results.next(), let result else {
                 preconditionFailure("a probe without a result: the run is not done")
             }
-            return entry.verdict(of: file, result)
+            return entry.verdict(of: file, result, copies: copies)
         }
     }
 }
@@ -50,13 +56,17 @@ extension Settings.Extension {
     }
 
     /// The configuration decides; without it what the extension declares; without that it is isolated.
-    fileprivate func verdict(of file: String, _ result: ProbeRun.Result) -> ExtensionVerdict {
+    fileprivate func verdict(
+        of file: String, _ result: ProbeRun.Result, copies: String?
+    ) -> ExtensionVerdict {
         if let problem = result.problem {
             return ExtensionVerdict(home: .broken(problem), path: file)
         }
         let isSafe = threadSafe ?? (result.answer == .declaresThreadSafe)
+        let copy = copies.flatMap { folder in result.copy.map { "\(folder)/\($0)" } }
         return ExtensionVerdict(
-            home: isSafe ? .inProcess : .isolated, path: file, version: Self.version(of: file))
+            home: isSafe ? .inProcess : .isolated, path: file, copy: copy,
+            version: result.copy ?? Self.version(of: file))
     }
 
     private static func version(of path: String) -> String {

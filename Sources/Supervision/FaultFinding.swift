@@ -167,10 +167,8 @@ extension FaultPage.Module {
     /// Without its folder, and without the digest that the name of a private copy begins with.
     fileprivate var fileName: String {
         let file = name.split(separator: "/").last.map(String.init) ?? name
-        let parts = file.split(separator: "-", maxSplits: 2)
-        guard tag != 0, parts.count == 3, parts[..<2].allSatisfy({ $0.allSatisfy(\.isHexDigit) })
-        else { return file }
-        return String(parts[2])
+        guard file.hasPrefix(RuntimeFolder.copyPrefix) else { return file }
+        return file.split(separator: "-", maxSplits: 3).last.map(String.init) ?? file
     }
 }
 

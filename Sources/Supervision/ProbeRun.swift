@@ -21,6 +21,8 @@ package final class ProbeRun {
         package var output: String
         /// What the library declares; nil when it cannot be used.
         package var answer: ProbeAnswer?
+        /// The name of the copy that was loaded; nil: the file itself was.
+        package var copy: String?
 
         /// Why it cannot be used; nil when it can.
         package var problem: String? {
@@ -58,12 +60,13 @@ package final class ProbeRun {
         }
 
         /// What it has said; asked once, after its end.
-        func answer() -> ProbeAnswer? {
-            var byte: UInt8 = 0
-            let read = withUnsafeMutableBytes(of: &byte) {
+        func answer() -> (copy: String?, answer: ProbeAnswer?) {
+            var bytes = [UInt8](repeating: 0, count: 1024)
+            let read = bytes.withUnsafeMutableBytes {
                 Files.readPipe(answerPipe.number, into: $0)
             }
-            return read == .bytes(1) ? ProbeAnswer(rawValue: byte) : nil
+            guard case .bytes(let count) = read else { return (nil, nil) }
+            return ProbeAnswer.read(Array(bytes[..<count]))
         }
     }
 
@@ -81,9 +84,13 @@ package final class ProbeRun {
     /// - Parameters:
     ///   - program: this program, to be executed.
     ///   - command: "probe" or "inspect-child".
-    package init(program: String, command: String, paths: [String]) throws(SystemError) {
+    ///   - copies: a folder for copies of the libraries, which are loaded instead; nil: none are made.
+    package init(
+        program: String, command: String, paths: [String], copies: String? = nil
+    ) throws(SystemError) {
         self.program = program
-        arguments = paths.map { ["mortise", command, "--", $0] }
+        let options = copies.map { ["--copies", $0] } ?? []
+        arguments = paths.map { ["mortise", command] + options + ["--", $0] }
         schedule = ProbeSchedule(count: paths.count, most: 2 * Thread.processors)
         results = Array(repeating: nil, count: paths.count)
         poller = try Poller()
@@ -177,12 +184,12 @@ package final class ProbeRun {
         probe.child.signalGroup(.kill)
         let end = probe.child.reap() ?? .killed(signal: Signal.kill.rawValue)
         running[number] = nil
-        let answer = probe.answer()
+        let (copy, answer) = probe.answer()
         let isKilledByOthers =
             answer == nil && !probe.isOverdue && end == .killed(signal: Signal.kill.rawValue)
         if schedule.ended(number, killedByOthers: isKilledByOthers) { return }
         results[number] = Result(
             end: probe.isOverdue ? .tookTooLong : .ended(end),
-            output: String(decoding: probe.output, as: UTF8.self), answer: answer)
+            output: String(decoding: probe.output, as: UTF8.self), answer: answer, copy: copy)
     }
 }

@@ -67,8 +67,12 @@ extension SupervisorLoop {
             time: WallClock.seconds, victim: victim, extensions: culprits.map(\.name),
             file: first?.verdict?.path, version: first?.verdict?.version, finding: finding,
             uptime: uptime, action: action)
-        for culprit in culprits where victim.isOfHost {
-            let consequence = strike(culprit, share: 1 / Double(culprits.count))
+        for culprit in culprits {
+            var consequence: String?
+            if culprits.count == 1 { consequence = takeBack(culprit, finding.deed) }
+            if consequence == nil, victim.isOfHost {
+                consequence = strike(culprit, share: 1 / Double(culprits.count))
+            }
             if let consequence { record.action += "; \(consequence)" }
         }
         records.append(record)

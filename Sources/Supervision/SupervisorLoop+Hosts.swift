@@ -119,7 +119,13 @@ extension SupervisorLoop {
         if host.id == reload?.host {
             finishReload(host)
         } else {
+            let before = current
+            let verb = hasServed ? "serving again" : "serving"
             renewHost()
+            if before == nil, current == host.id {
+                let places = listeners.map(\.description).joined(separator: ", ")
+                log.log(.notice, "\(verb) on \(places) (host \(host.process.pid))")
+            }
         }
         keepHosts(.now)
     }
@@ -146,11 +152,8 @@ extension SupervisorLoop {
 
     /// The host serves the configuration in force from now on.
     private func takeOver(_ host: HostProcess) {
-        let places = listeners.map(\.description).joined(separator: ", ")
-        let verb = hasServed ? "serving again" : "serving"
         serve(host)
         for pool in pools { apply(.hostServes(host.id), to: pool) }
-        log.log(.notice, "\(verb) on \(places) (host \(host.process.pid))")
     }
 
     func serve(_ host: HostProcess) {
@@ -440,7 +443,8 @@ extension SupervisorMessage {
     init(_ verdict: ExtensionVerdict, ofExtension index: Int) {
         let problem: String? = if case .broken(let reason) = verdict.home { reason } else { nil }
         self = .verdict(
-            extension: index, path: verdict.path, isInProcess: verdict.home == .inProcess,
+            extension: index, path: verdict.path, copy: verdict.copy,
+            isInProcess: verdict.home == .inProcess,
             problem: problem.map { String($0.prefix(4000)) })
     }
 }

@@ -13,6 +13,8 @@ extension SupervisorLoop {
         times[.checkPlaces] = now.adding(seconds: Self.placesInterval)
         remakeFolder()
         remakeListeners()
+        restoreCopies()
+        sweepCopies()
     }
 
     /// The workers' sockets are in it. Those that run are connected already, and go on.
@@ -28,6 +30,8 @@ extension SupervisorLoop {
             }
             log.log(
                 .warning, "somebody removed the runtime folder \(old); it is now \(folder.path)")
+            // In another folder the copies have other names: the configuration is read anew for them.
+            if folder.path == old { restoreCopies() } else { wantReload() }
         } catch {
             logShortage(
                 "somebody removed the runtime folder \(old), and it cannot be made anew: \(error)")

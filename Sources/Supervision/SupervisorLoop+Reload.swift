@@ -10,7 +10,14 @@ struct Probing {
     var probe: ExtensionProbe
     var settings: Settings
     var text: [UInt8]
-    var isStart: Bool
+    var cause: Cause
+
+    enum Cause: Equatable {
+        case start, reload
+        /// Files of the configuration in force have changed; which, for the log.
+        case newFile(String)
+    }
+    var isStart: Bool { cause == .start }
 }
 
 /// A configuration whose host is starting.
@@ -38,7 +45,7 @@ extension SupervisorLoop {
     /// The listeners are open: clients wait in their queues while the extensions are probed.
     func beginStart() {
         do throws(SystemError) {
-            try beginProbing(settings, text, isStart: true)
+            try beginProbing(settings, text, .start)
         } catch {
             log.log(.error, "the server cannot start: \(error)")
             exitCode = 1
@@ -62,7 +69,7 @@ extension SupervisorLoop {
         do throws(ConfigurationFailure) {
             let (text, settings) = try ConfigurationFailure.read(options)
             do throws(SystemError) {
-                try beginProbing(settings, text, isStart: false)
+                try beginProbing(settings, text, .reload)
             } catch {
                 throw ConfigurationFailure(lines: ["its extensions cannot be probed: \(error)"])
             }
@@ -78,11 +85,13 @@ extension SupervisorLoop {
 
     // MARK: Probing
 
-    private func beginProbing(
-        _ settings: Settings, _ text: [UInt8], isStart: Bool
+    func beginProbing(
+        _ settings: Settings, _ text: [UInt8], _ cause: Probing.Cause
     ) throws(SystemError) {
-        let probe = try ExtensionProbe(settings, program: options.programPath)
-        probing = Probing(probe: probe, settings: settings, text: text, isStart: isStart)
+        noteFiles(of: settings)
+        let probe = try ExtensionProbe(
+            settings, program: options.programPath, copies: folder.path)
+        probing = Probing(probe: probe, settings: settings, text: text, cause: cause)
         watch(probe.run.descriptor, .probes)
         advanceProbes()
     }
@@ -106,18 +115,28 @@ extension SupervisorLoop {
         for (index, verdict) in probing.probe.verdicts.enumerated() {
             new.apply(verdict, toExtension: index)
         }
+        if !probing.isStart { keepWorkingVersions(in: &new) }
         _ = demote(in: &new)
-        if probing.isStart {
+        keepCopies(of: new)
+        probed: if probing.isStart {
             settings = new
             pools = settings.pools.map { startPool($0, of: settings, replacing: nil) }
             times[.startHosts] = .now
         } else {
             do throws(ConfigurationFailure) {
-                try prepare(probing.text, new)
+                if case .newFile(let what) = probing.cause {
+                    // Nothing to be done when the files are as bad as they were, or as good.
+                    guard new != settings else { break probed }
+                    try prepare(probing.text, new)
+                    reload?.what = what
+                } else {
+                    try prepare(probing.text, new)
+                }
             } catch {
                 refuseReload(error)
             }
         }
+        beginRollback()
         if reloadIsWanted { beginReload() }
     }
 
@@ -142,7 +161,7 @@ extension SupervisorLoop {
         }
     }
 
-    private func prepare(
+    func prepare(
         _ text: [UInt8], _ new: Settings, isReplacement: Bool = false
     ) throws(ConfigurationFailure) {
         let plan = ReloadPlan(from: settings, to: new)
@@ -215,6 +234,7 @@ extension SupervisorLoop {
         if reload.settings.logs.error != settings.logs.error {
             log.open(path: reload.settings.logs.error, process: "supervisor")
         }
+        versions.changed(from: settings, to: reload.settings, now: .now)
         (settings, text) = (reload.settings, reload.text)
         (listeners, pools) = (reload.listeners, reload.pools)
         configuration = reload.configuration
@@ -224,6 +244,7 @@ extension SupervisorLoop {
         retire(retired)
         for pool in pools { apply(.hostServes(host.id), to: pool) }
         log.log(.notice, "\(reload.what) is in force (host \(host.process.pid))")
+        beginRollback()
         if reloadIsWanted { beginReload() }
     }
 
@@ -232,6 +253,7 @@ extension SupervisorLoop {
         self.reload = nil
         log.log(.error, "the configuration was not changed: \(reason); the old one stays")
         abandon(reload)
+        beginRollback()
         keepHosts(.now)
     }
 

@@ -47,7 +47,8 @@ extension SupervisorLoop {
 
     private func cancelChange() {
         reloadIsWanted = false
-        for timer in [Timer.startHosts, .checkPlaces] { times[timer] = .never }
+        rollbacks = [:]
+        for timer in [Timer.startHosts, .checkPlaces, .checkFiles] { times[timer] = .never }
         endProbing()
         guard let reload else { return }
         self.reload = nil

@@ -26,7 +26,7 @@ final class SupervisorLoop {
 
     /// What is due at some time, without an event to tell of it.
     enum Timer: Hashable {
-        case startHosts, sweepOrphans, stopAtOnce, checkHealth, checkPlaces, probes
+        case startHosts, sweepOrphans, stopAtOnce, checkHealth, checkPlaces, checkFiles, probes
         case startWorkers, writeLines
         /// A host has not become ready, or has not left.
         case host(UInt64)
@@ -69,6 +69,13 @@ final class SupervisorLoop {
     /// See SupervisorLoop+Faults.swift.
     var strikes = StrikeLedger()
     var records: [CrashRecord] = []
+    /// See SupervisorLoop+Versions.swift.
+    var versions = VersionHistory()
+    var rollbacks: [String: ExtensionVerdict] = [:]
+    var copies: [String: SharedDescriptor] = [:]
+    /// Of files that are watched: as they were tried, and as they were at the last look.
+    var tried: [String: String] = [:]
+    var lastLook: [String: String] = [:]
     var hasServed = false
     var handOvers = HandOverBroker()
     /// The connections of `handOvers`.
@@ -131,6 +138,7 @@ final class SupervisorLoop {
     func run() -> Int32 {
         times[.checkHealth] = Instant.now.adding(seconds: Watchdog.interval)
         times[.checkPlaces] = Instant.now.adding(seconds: Self.placesInterval)
+        times[.checkFiles] = Instant.now.adding(seconds: Self.watchInterval)
         beginStart()
         while true {
             act(.now)
@@ -250,6 +258,7 @@ final class SupervisorLoop {
                 askAfterUnwatched()
                 checkHealth(now, due: due)
             case .checkPlaces: checkPlaces(now)
+            case .checkFiles: checkFiles(now)
             case .probes: advanceProbes()
             case .startWorkers: startWaitingWorkers(now)
             case .writeLines: writeLeftLines(now)

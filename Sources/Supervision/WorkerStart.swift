@@ -44,7 +44,8 @@ struct WorkerStart: Equatable {
             program = mortise
             arguments = ["mortise", "worker"]
             if let found = settings.extensions.first(where: { $0.name == name }) {
-                arguments += [found.file, "--name", name]
+                arguments += [found.verdict?.path ?? found.file, "--name", name]
+                if let copy = found.verdict?.copy { arguments += ["--copy", copy] }
                 environment = WorkerSettings.variables(found.settings)
             }
         }

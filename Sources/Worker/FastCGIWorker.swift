@@ -15,8 +15,8 @@ package struct FastCGIWorker {
         package var settings: [(name: String, value: String)] = []
         /// Seconds after which a PENDING request is ended with 504.
         package var requestTimeout = 300.0
-        /// A folder for private copies of the extension; nil loads it from where it is.
-        package var copies: String?
+        /// What is loaded in the place of the extension's file; nil: the file itself.
+        package var copy: String?
         package init() {}
     }
 
@@ -51,7 +51,7 @@ package struct FastCGIWorker {
                 return 1
             }
             let loaded = try LoadedExtension.load(
-                path: library, name: name, copies: options.copies, tag: 1
+                path: library, name: name, copy: options.copy, tag: 1
             ) { fault in
                 // The answer goes out first; then the process does as it was asked.
                 FaultRecorder.record(fault.end)

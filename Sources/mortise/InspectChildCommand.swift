@@ -14,6 +14,7 @@ struct InspectChildCommand: ParsableCommand {
     @Argument var file: String
 
     func run() throws {
+        ProbeAnswer.begin(copy: nil)
         let inspection: Inspection
         do {
             inspection = try Inspection(path: file)

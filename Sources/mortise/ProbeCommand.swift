@@ -11,13 +11,21 @@ struct ProbeCommand: ParsableCommand {
         abstract: "Load an extension and tell whoever started this what it declares.",
         shouldDisplay: false)
 
+    @Option(help: "A folder for a copy of the extension, which is loaded in its place.")
+    var copies: String?
+
     @Argument var file: String
 
     func run() throws {
         let name = String(file.split(separator: "/").last ?? "")
         let loaded: LoadedExtension
         do {
-            loaded = try LoadedExtension.load(path: file, name: name)
+            let copy = try copies.flatMap { folder in
+                try ExtensionCopy.make(of: file, name: name, in: folder)
+            }
+            ProbeAnswer.begin(copy: copy)
+            loaded = try LoadedExtension.load(
+                path: file, name: name, copy: copy.map { "\(copies!)/\($0)" })
         } catch {
             Terminal.say("\(error)")
             throw ExitCode.failure

@@ -23,6 +23,11 @@ struct WorkerCommand: ParsableCommand {
     var name: String?
 
     @Option(
+        help: ArgumentHelp(
+            "A copy of the extension that is loaded in its place.", visibility: .hidden))
+    var copy: String?
+
+    @Option(
         name: .customLong("setting"),
         help: ArgumentHelp(
             "A setting of the extension; as often as there are settings.", valueName: "name=value"))
@@ -48,7 +53,7 @@ struct WorkerCommand: ParsableCommand {
             try? FaultRecorder.start(Descriptor(owning: page))
         }
         var options = FastCGIWorker.Options()
-        options.copies = RuntimeFolder.path
+        options.copy = copy
         options.settings =
             WorkerSettings.take() + settings.map { (name: $0.name, value: $0.value) }
         throw ExitCode(

@@ -37,8 +37,9 @@ struct CodingTests {
         .scriptFailed(id: 9, code: 2),
         .scriptEnded(id: 9, .exited(code: 0)), .serve, .leave, .adopt(id: 5), .drain, .reopenLogs,
         .handedOver(id: .max, accepted: true), .handedOver(id: 0, accepted: false),
-        .verdict(extension: 3, path: "/a.so", isInProcess: true, problem: nil),
-        .verdict(extension: 0, path: "", isInProcess: false, problem: "it\ncrashed"),
+        .verdict(
+            extension: 3, path: "/a.so", copy: "/run/1-2-a.so", isInProcess: true, problem: nil),
+        .verdict(extension: 0, path: "", copy: nil, isInProcess: false, problem: "it\ncrashed"),
     ]
 
     @Test(arguments: hostMessages)

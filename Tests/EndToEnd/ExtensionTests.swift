@@ -141,7 +141,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test(arguments: ["segv", "abort", "exit"])
+        @Test(arguments: ["segv", "abort"])
         func aCrashOutsideCostsExactlyItsRequest(_ how: String) throws {
             try withUnruly { server in
                 let host = server.host
@@ -155,7 +155,7 @@ extension EndToEndTests {
             }
         }
 
-        @Test(arguments: ["segv", "abort", "exit"])
+        @Test(arguments: ["segv", "abort"])
         func aCrashInsideCostsItsHostAndRefusesNobody(_ how: String) throws {
             try withUnruly { server in
                 let host = server.host

@@ -105,7 +105,10 @@ struct LoadingTests {
             )
             let file = try Files.open(compiled.path, .readOnly)
             try CompiledExtension.write(try Files.contents(of: file.number), to: path)
-            return try LoadedExtension.load(path: path, name: word, copies: folder.path)
+            let copy = try #require(
+                try ExtensionCopy.make(of: path, name: word, in: folder.path))
+            return try LoadedExtension.load(
+                path: path, name: word, copy: "\(folder.path)/\(copy)")
         }
         let path = folder.path + "/original.so"
         let first = try load("first", into: path)

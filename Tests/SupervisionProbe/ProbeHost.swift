@@ -43,7 +43,7 @@ final class ProbeHost {
     }
 
     private func serve(_ descriptors: [Int32]) {
-        guard descriptors.count >= 4, let text = try? Files.contents(of: descriptors[0]),
+        guard descriptors.count >= 5, let text = try? Files.contents(of: descriptors[0]),
             let page = try? HealthPage(mapping: Descriptor(owning: descriptors[1]))
         else { Exit.now(2) }
         configuration = String(decoding: text, as: UTF8.self)
@@ -60,7 +60,7 @@ final class ProbeHost {
                 Thread.sleep(milliseconds: 50)
             }
         }
-        listener = descriptors[3]
+        listener = descriptors[4]
         try? poller.add(socket.descriptor.number, .readable, token: 0)
         send(.ready)
     }

@@ -13,7 +13,8 @@ struct FaultFindingTests {
     private let modules = [
         FaultPage.Module(addresses: 0x1000..<0x2000, base: 0x1000, tag: 0, name: "mortise"),
         FaultPage.Module(
-            addresses: 0x3000..<0x4000, base: 0x3000, tag: 1, name: "/run/m/7dec23cf-3ed0-first.so"),
+            addresses: 0x3000..<0x4000, base: 0x3000, tag: 1,
+            name: "/run/m/copy-7dec23cf-3ed0-first.so"),
         FaultPage.Module(addresses: 0x5000..<0x6000, base: 0x5000, tag: 2, name: "/x/second.so"),
         FaultPage.Module(addresses: 0x7000..<0x8000, base: 0x7000, tag: 0, name: "/lib/libc.so.6"),
     ]

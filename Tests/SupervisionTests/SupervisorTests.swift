@@ -260,7 +260,8 @@ struct SupervisorTests {
         #expect(server.waitUntil { !RunningSupervisor.isAlive(Int32(host)!) })
         #expect(server.ask("pid") != host)
         let culprit = how == "stick" ? "shard 3 has left ready work" : "its clock has not ticked"
-        #expect(server.log.contains("host \(host) stood still (\(culprit)"))
+        #expect(
+            server.waitUntil { server.log.contains("host \(host) stood still (\(culprit)") })
         #expect(server.stop() == .exited(code: 0))
     }
 
@@ -288,7 +289,7 @@ struct SupervisorTests {
 
     @Test func nothingElseStopsWhileALibrarySpins() throws {
         let server = try RunningSupervisor(extensions: ["good", "fine"])
-        #expect(server.ask("heard")?.contains("isInProcess: true, problem: nil") == true)
+        #expect(server.ask("heard")?.contains("copy: nil, isInProcess: true, problem: nil") == true)
         let host = try #require(server.ask("pid"))
         try server.write("", to: "spins.so")
         try server.reload(with: server.text.replacing("fine.so", with: "spins.so"))
@@ -300,7 +301,7 @@ struct SupervisorTests {
         #expect(!server.log.contains("the new configuration is in force"))
         #expect(server.waitUntil { server.log.contains("the new configuration is in force") })
         let heard = try #require(server.ask("heard"))
-        #expect(heard.contains("good.so\", isInProcess: true, problem: nil"))
+        #expect(heard.contains("good.so\", copy: nil, isInProcess: true, problem: nil"))
         #expect(heard.contains("took longer than 5 s"))
         #expect(server.stop() == .exited(code: 0))
     }
@@ -308,7 +309,7 @@ struct SupervisorTests {
     @Test func probeKilledFromOutsideIsRepeatedOnce() throws {
         let server = try RunningSupervisor(extensions: ["killed", "killed-always", "exits"])
         let heard = try #require(server.ask("heard"))
-        #expect(heard.contains("killed.so\", isInProcess: true, problem: nil"))
+        #expect(heard.contains("killed.so\", copy: nil, isInProcess: true, problem: nil"))
         #expect(heard.contains("crashed the process with signal 9"))
         #expect(heard.contains("ended the process with code 0"))
         #expect(server.stop() == .exited(code: 0))

@@ -43,12 +43,15 @@ package final class HostProcess {
             var settings = try ConfigurationFile.load(
                 text: start.text, name: name, folder: folder.isEmpty ? "/" : folder,
                 builtInExtensionFolder: builtInExtensionFolder)
-            for case .verdict(let index, let path, let isInProcess, let problem) in start.verdicts {
+            for case .verdict(let index, let path, let copy, let isInProcess, let problem)
+                in start.verdicts
+            {
                 let home: ExtensionVerdict.Home =
                     if let problem { .broken(problem) } else {
                         isInProcess ? .inProcess : .isolated
                     }
-                settings.apply(ExtensionVerdict(home: home, path: path), toExtension: index)
+                settings.apply(
+                    ExtensionVerdict(home: home, path: path, copy: copy), toExtension: index)
             }
             return settings
         } catch {

@@ -68,7 +68,7 @@ struct HandlerTable: Sendable {
             do throws(ExtensionError) {
                 let library = try LoadedExtension.load(
                     path: entry.verdict?.path ?? entry.library, name: entry.name,
-                    copies: RuntimeFolder.path, tag: UInt32(index + 1)
+                    copy: entry.verdict?.copy, tag: UInt32(index + 1)
                 ) { fault in
                     if let end = CallEnd(fault.end) {
                         link.send(.callFaulted(extension: index, end, request: fault.request))
