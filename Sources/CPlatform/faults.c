@@ -16,7 +16,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
-#include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 #include <unwind.h>
@@ -58,20 +57,14 @@ static struct cplatform_slot *take_slot(void) {
     return NULL;
 }
 
-void cplatform_enter(uint32_t tag, uint32_t function, const void *first, size_t first_length,
-                     const void *second, size_t second_length) {
+void cplatform_enter(uint32_t tag, uint32_t function, int64_t now, const void *text, size_t length) {
     struct cplatform_slot *slot = own_slot ? own_slot : take_slot();
     if (!slot) return;
-    size_t room = CPLATFORM_SLOT_TEXT;
-    if (first_length >= room) first_length = room - 1;
-    if (second_length > room - first_length) second_length = room - first_length;
-    if (first_length) memcpy(slot->text, first, first_length);
-    if (second_length) memcpy(slot->text + first_length, second, second_length);
-    slot->length = (uint32_t)(first_length + second_length);
+    if (length > CPLATFORM_SLOT_TEXT) length = CPLATFORM_SLOT_TEXT;
+    if (length) memcpy(slot->text, text, length);
+    slot->length = (uint32_t)length;
     slot->count++;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-    slot->started = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    slot->started = (uint64_t)now;
     slot->tag = tag;
     __atomic_store_n(&slot->active, function, __ATOMIC_RELEASE);
 }

@@ -18,39 +18,37 @@ struct Call {
     /// Fills in what the control block says of the request.
     mutating func begin(
         _ exchange: any ExtensionExchange, _ block: UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>,
-        _ strings: inout ReusedMemory
+        _ strings: inout ReusedMemory, _ tag: UInt32
     ) {
         response.reset()
-        let nothing = text.fill(block, exchange, &strings)
+        let nothing = text.fill(block, exchange, &strings, tag)
         preload.fill(block, exchange, nothing: nothing)
     }
 
     /// The extension has ended the exchange, or has let its time pass: brings the answer to an end.
     mutating func finish(
-        _ ending: CallLife.Ending, _ fault: CallFault?, _ exchange: any ExtensionExchange,
+        _ ending: CallLife.Ending, _ exchange: any ExtensionExchange,
         _ block: UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>
     ) {
         switch ending {
         case .ended(let status):
             copyLogFields(block, to: exchange)
-            finish(status, fault, exchange)
+            finish(status, exchange)
         case .overdue:
             exchange.fail(
                 status: 504, reason: "the extension did not end its pending request in time")
         }
     }
 
-    private mutating func finish(
-        _ status: UInt32, _ fault: CallFault?, _ exchange: any ExtensionExchange
-    ) {
+    private mutating func finish(_ status: UInt32, _ exchange: any ExtensionExchange) {
         switch Int32(truncatingIfNeeded: status) {
         case 0, HSE_STATUS_SUCCESS, HSE_STATUS_SUCCESS_AND_KEEP_CONN, HSE_STATUS_PENDING:
             if let fault = response.finish(exchange) { exchange.fail(status: 500, reason: fault) }
         case HSE_STATUS_ERROR:
+            exchange.fail(status: 500, reason: "the extension returned HSE_STATUS_ERROR")
+        case CallFault.status:
             exchange.fail(
-                status: 500,
-                reason: fault.map { "the extension \($0.deed)" }
-                    ?? "the extension returned HSE_STATUS_ERROR")
+                status: 500, reason: "the extension did worse than return: see the line about it")
         default:
             exchange.fail(
                 status: 500, reason: "the extension returned the unknown status \(status)")

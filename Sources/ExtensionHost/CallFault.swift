@@ -8,6 +8,9 @@ package import Platform
 /// What it held on its stack was not given back: the process should be replaced when its other requests are
 /// done.
 package struct CallFault: Sendable, Equatable {
+    /// What `CallLife` knows such a call by, where others have what HttpExtensionProc returned.
+    static let status: Int32 = 0xfe
+
     package let end: GuardedCall.End
     /// Method and path.
     package let request: String
@@ -15,15 +18,5 @@ package struct CallFault: Sendable, Equatable {
     package init(_ end: GuardedCall.End, request: String) {
         self.end = end
         self.request = request
-    }
-
-    /// What the extension did: "called exit(7)".
-    package var deed: String {
-        switch end {
-        case .returned(let status): "returned \(status)"
-        case .threw: "let an exception out of HttpExtensionProc"
-        case .wantedExit(let code): "called exit(\(code))"
-        case .wantedThreadExit: "wanted to end its thread (pthread_exit)"
-        }
     }
 }

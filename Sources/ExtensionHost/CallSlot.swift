@@ -42,13 +42,16 @@ final class CallSlot: Sendable {
     /// The generation of the slot's current call, or of its next one.
     var generation: UInt64 { CallLife(word: life.load(ordering: .acquiring)).generation }
 
-    /// Fills in the control block; the call is open from now on, under the generation given back.
-    func begin(_ exchange: any ExtensionExchange, _ call: UnsafeMutablePointer<Call>) -> UInt64 {
+    /// Fills in the control block; the call is open from now on, under the generation given back, and the thread
+    /// is in the code of the extension of that tag as far as records of faults are concerned.
+    func begin(
+        _ exchange: any ExtensionExchange, _ call: UnsafeMutablePointer<Call>, _ tag: UInt32
+    ) -> UInt64 {
         var life = CallLife(word: self.life.load(ordering: .acquiring))
         current = Current(exchange: exchange, call: call)
         block.initialize(to: ControlBlock.template)
         block.pointee.ConnID = Handle.make(index: index, generation: life.generation)
-        call.pointee.begin(exchange, block, &strings)
+        call.pointee.begin(exchange, block, &strings, tag)
         life.begin()
         self.life.store(life.word, ordering: .releasing)
         return life.generation
@@ -56,11 +59,10 @@ final class CallSlot: Sendable {
 
     /// HttpExtensionProc has returned.
     func returned(
-        _ generation: UInt64, _ status: UInt32, fault: CallFault? = nil,
-        _ whenPending: (PendingCall) -> Void
+        _ generation: UInt64, _ status: UInt32, _ whenPending: (PendingCall) -> Void
     ) -> CallOutcome {
         if let ending = change({ $0.endReturned(status) }) {
-            finish(ending, fault)
+            finish(ending)
             return .finished
         }
         let pending = PendingCall(handle: Handle.bits(index: index, generation: generation))
@@ -139,13 +141,11 @@ final class CallSlot: Sendable {
 
     /// The call has ended, and its slot rests from now on. Gives back the exchange, which is to be told.
     @discardableResult
-    private func finish(
-        _ ending: CallLife.Ending, _ fault: CallFault? = nil
-    ) -> any ExtensionExchange {
+    private func finish(_ ending: CallLife.Ending) -> any ExtensionExchange {
         guard let ended = current.take() else {
             preconditionFailure("a call ends once, and this one has ended")
         }
-        ended.call.pointee.finish(ending, fault, ended.exchange, block)
+        ended.call.pointee.finish(ending, ended.exchange, block)
         CallTable.shared.release(self, ended.call)
         return ended.exchange
     }

@@ -97,27 +97,19 @@ package final class LoadedExtension: Sendable {
             return .finished
         }
         return slot._withUnsafeGuaranteedRef { slot in
-            let generation = slot.begin(exchange, call)
-            enter(exchange.request)
+            let generation = slot.begin(exchange, call, tag)
             let end = GuardedCall.run(entryPoints.answer, slot.block)
-            if case .returned(let status) = end {
-                FaultRecorder.leave()
-                return slot.returned(generation, status, whenPending)
-            }
-            let fault = CallFault(end, request: exchange.request.line)
-            whenFaulted?(fault)
+            let status =
+                if case .returned(let status) = end { status } else { report(end, exchange) }
             FaultRecorder.leave()
-            return slot.returned(
-                generation, UInt32(HSE_STATUS_ERROR), fault: fault, whenPending)
+            return slot.returned(generation, status, whenPending)
         }
     }
 
-    /// The request line up to the query, which may hold secrets.
-    private func enter(_ request: Request) {
-        request.bytes.withUnsafeBytes { bytes in
-            let line = bytes[..<min(bytes.count, request.rawPath.range.upperBound)]
-            FaultRecorder.enter(tag, .call, UnsafeRawBufferPointer(rebasing: line))
-        }
+    /// A call that did not return; what counts as its status.
+    private func report(_ end: GuardedCall.End, _ exchange: any ExtensionExchange) -> UInt32 {
+        whenFaulted?(CallFault(end, request: exchange.request.line))
+        return UInt32(CallFault.status)
     }
 
     /// Calls TerminateExtension, once, with no request outstanding; the process leaves after it.

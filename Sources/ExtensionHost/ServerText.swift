@@ -3,6 +3,7 @@
 
 import CISAPI
 internal import Exchange
+import Platform
 
 /// Memory in which such a text is put together before the extension gets its copy.
 struct ServerText {
@@ -12,9 +13,10 @@ struct ServerText {
     /// Puts the strings of the control block into `memory`; gives back an empty string of the block's own.
     mutating func fill(
         _ block: UnsafeMutablePointer<EXTENSION_CONTROL_BLOCK>, _ exchange: any ExtensionExchange,
-        _ memory: inout ReusedMemory
+        _ memory: inout ReusedMemory, _ tag: UInt32
     ) -> UnsafeMutableRawPointer {
         let request = exchange.request
+        enter(tag, request)
         bytes.removeAll(keepingCapacity: true)
         let method = append(request.methodName, of: request)
         let query = append(request.query, of: request)
@@ -34,6 +36,15 @@ struct ServerText {
         block.pointee.lpszPathTranslated = strings + translated
         block.pointee.lpszContentType = strings + contentType
         return start + empty
+    }
+
+    /// Whoever reads the record of a fault learns of the request line up to the query, which may hold secrets.
+    @inline(__always)
+    private func enter(_ tag: UInt32, _ request: Request) {
+        request.bytes.withUnsafeBytes { bytes in
+            let line = bytes[..<min(bytes.count, request.rawPath.range.upperBound)]
+            FaultRecorder.enter(tag, .call, UnsafeRawBufferPointer(rebasing: line))
+        }
     }
 
     private mutating func append(_ slice: Request.Slice, of request: Request) -> Int {

@@ -53,11 +53,12 @@ package enum FaultRecorder {
 
     /// The calling thread goes into the plug-in's code; `text` says what for, up to 200 bytes.
     package static func enter(_ tag: UInt32, _ function: Function, _ text: UnsafeRawBufferPointer) {
-        cplatform_enter(tag, function.rawValue, text.baseAddress, text.count, nil, 0)
+        cplatform_enter(
+            tag, function.rawValue, CoarseClock.now.nanoseconds, text.baseAddress, text.count)
     }
 
     package static func enter(_ tag: UInt32, _ function: Function) {
-        cplatform_enter(tag, function.rawValue, nil, 0, nil, 0)
+        cplatform_enter(tag, function.rawValue, CoarseClock.now.nanoseconds, nil, 0)
     }
 
     /// It has come back.

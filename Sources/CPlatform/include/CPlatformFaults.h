@@ -72,7 +72,7 @@ struct cplatform_slot {
     /// Whose code; stays when it has come back.
     uint32_t tag;
     uint32_t length;
-    /// How often it has gone in, and when the last time: CLOCK_MONOTONIC_COARSE, nanoseconds.
+    /// How often it has gone in, and when the last time: CLOCK_MONOTONIC, nanoseconds.
     uint64_t count, started;
     char text[CPLATFORM_SLOT_TEXT];
 };
@@ -104,9 +104,8 @@ void cplatform_prepare_thread(void);
 /// Adds modules that are mapped and not in the table yet, under that tag.
 void cplatform_record_modules(uint32_t tag);
 
-/// The calling thread goes into somebody's code; `first` and `second` say what for.
-void cplatform_enter(uint32_t tag, uint32_t function, const void *first, size_t first_length,
-                     const void *second, size_t second_length);
+/// The calling thread goes into somebody's code at that time; `text` says what for.
+void cplatform_enter(uint32_t tag, uint32_t function, int64_t now, const void *text, size_t length);
 /// It has come back.
 void cplatform_leave(void);
 
