@@ -37,6 +37,8 @@ final class HostProcess {
     var isSpoiled = false
     /// It has said that it dies.
     var hasFaulted = false
+    /// What its fault has meant for who did it, when that was clear before its end.
+    var consequences: [String]?
     /// It was the one that served until then.
     var hasFallen = false
     var scripts: [UInt64: ScriptProcess] = [:]

@@ -11,14 +11,30 @@ extension SupervisorLoop {
 
     // MARK: In the host
 
-    /// A host has died that nobody wanted to die. `successor`: what is done so that others serve.
-    func hostDied(_ host: HostProcess, _ end: ProcessEnd, successor: String) {
-        let now = Instant.now
-        let finding = FaultFinding(
+    /// What is known of a host's fault, now or after its end.
+    private func finding(of host: HostProcess, _ end: ProcessEnd) -> FaultFinding {
+        FaultFinding(
             FaultPage.read(host.faults.descriptor.number), end: end, complaint: host.complaint,
-            extensions: host.extensions.count, now: now)
-        let uptime = now.seconds(since: host.started)
-        write(finding, .host(host.process.pid), host.extensions, uptime, successor)
+            extensions: host.extensions.count, now: .now)
+    }
+
+    /// A host says that it dies. Who did it, if that is certain already, has to bear the consequences before
+    /// anybody takes the host's place.
+    func judgeEarly(_ host: HostProcess) {
+        let finding = finding(of: host, .killed(signal: 0))
+        guard finding.culprits.count == 1, finding.certainty != .suspect else { return }
+        host.consequences = consequences(of: finding, host.extensions, isOfHost: true)
+    }
+
+    /// A host has died that nobody wanted to die. `replace` does what is to be done so that others serve, and
+    /// says what that was.
+    func hostDied(_ host: HostProcess, _ end: ProcessEnd, replace: () -> String) {
+        let finding = finding(of: host, end)
+        let consequences =
+            host.consequences ?? consequences(of: finding, host.extensions, isOfHost: true)
+        write(
+            finding, .host(host.process.pid), host.extensions,
+            Instant.now.seconds(since: host.started), [replace()] + consequences)
     }
 
     /// A call threw, or asked for an end, and got 500. After an end that never came the host is replaced as soon
@@ -29,10 +45,11 @@ extension SupervisorLoop {
         }
         let finding = FaultFinding(end, request: request, of: index)
         if end != .threw { host.isSpoiled = true }
+        let action = host.isSpoiled ? "host \(host.process.pid) is replaced" : "the host goes on"
         write(
             finding, .call(host: host.process.pid), host.extensions,
             Instant.now.seconds(since: host.started),
-            host.isSpoiled ? "host \(host.process.pid) is replaced" : "the host goes on")
+            [action] + consequences(of: finding, host.extensions, isOfHost: true))
         renewHost()
     }
 
@@ -52,35 +69,44 @@ extension SupervisorLoop {
         guard !finding.culprits.isEmpty else { return false }
         write(
             finding, .worker(worker.process.pid, pool: pool.settings.name), [entry],
-            now.seconds(since: worker.started), "it is replaced")
+            now.seconds(since: worker.started),
+            ["it is replaced"] + consequences(of: finding, [entry], isOfHost: false))
         return true
     }
 
-    /// One record, one line, and a strike for each culprit.
+    // MARK: Records
+
+    /// One record, and one line.
     private func write(
         _ finding: FaultFinding, _ victim: CrashRecord.Victim,
-        _ extensions: [Settings.Extension], _ uptime: Double, _ action: String
+        _ extensions: [Settings.Extension], _ uptime: Double, _ actions: [String]
     ) {
         let culprits = finding.culprits.map { extensions[$0] }
         let first = culprits.first
-        var record = CrashRecord(
+        let record = CrashRecord(
             time: WallClock.seconds, victim: victim, extensions: culprits.map(\.name),
             file: first?.verdict?.path, version: first?.verdict?.version, finding: finding,
-            uptime: uptime, action: action)
-        for culprit in culprits {
-            var consequence: String?
-            if culprits.count == 1 { consequence = takeBack(culprit, finding.deed) }
-            if consequence == nil, victim.isOfHost {
-                consequence = strike(culprit, share: 1 / Double(culprits.count))
-            }
-            if let consequence { record.action += "; \(consequence)" }
-        }
+            uptime: uptime, action: actions.joined(separator: "; "))
         records.append(record)
         if records.count > Self.mostRecords { records.removeFirst() }
         log.log(
             .error, record.sentence, handler: culprits.count == 1 ? "extension \(first!.name)" : nil
         )
+    }
+
+    // MARK: Consequences
+
+    /// What a fault means for those who did it, done and in words.
+    private func consequences(
+        of finding: FaultFinding, _ extensions: [Settings.Extension], isOfHost: Bool
+    ) -> [String] {
+        let culprits = finding.culprits.map { extensions[$0] }
+        let words = culprits.compactMap { culprit -> String? in
+            if culprits.count == 1, let words = takeBack(culprit, finding.deed) { return words }
+            return isOfHost ? strike(culprit, share: 1 / Double(culprits.count)) : nil
+        }
         demoteThoseDue()
+        return words
     }
 
     /// What follows from a fault, for the record.
@@ -97,8 +123,6 @@ extension SupervisorLoop {
                 + " at a time in each, until its file or its configuration changes"
         }
     }
-
-    // MARK: Demotion
 
     /// What strikes have moved out of the host is out of it in each host that is started from now on.
     private func demoteThoseDue() {
@@ -127,11 +151,5 @@ extension Settings.Extension {
     var identity: String {
         let settings = settings.map { "\($0.name)=\($0.value)" }.joined(separator: "\u{0}")
         return "\(library)\u{0}\(verdict?.version ?? "")\u{0}\(settings)"
-    }
-}
-
-extension CrashRecord.Victim {
-    fileprivate var isOfHost: Bool {
-        if case .worker = self { false } else { true }
     }
 }

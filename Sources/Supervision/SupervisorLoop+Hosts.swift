@@ -319,6 +319,7 @@ extension SupervisorLoop {
         current = nil
         host.hasFallen = true
         standby.died(now: .now)
+        judgeEarly(host)
         renewHost()
         keepHosts(.now)
     }
@@ -397,19 +398,18 @@ extension SupervisorLoop {
     /// The host that served has died: one that stands by takes over.
     private func replace(_ host: HostProcess, _ end: ProcessEnd) {
         standby.died(now: .now)
-        renewHost()
-        let successor = current.flatMap { hosts[$0] }
-        hostDied(
-            host, end,
-            successor: successor.map { "host \($0.process.pid), which stood by, takes over" }
-                ?? "another starts now")
-        renewHost()
+        hostDied(host, end) {
+            renewHost()
+            let successor = current.flatMap { hosts[$0] }
+            return successor.map { "host \($0.process.pid), which stood by, takes over" }
+                ?? "another starts now"
+        }
     }
 
     private func logDeparture(of host: HostProcess, _ end: ProcessEnd) {
         guard host.state != .leaving else {
             if end != .exited(code: 0) {
-                hostDied(host, end, successor: "it was leaving, and others serve")
+                hostDied(host, end) { "it was leaving, and others serve" }
             }
             return
         }
@@ -434,7 +434,7 @@ extension SupervisorLoop {
         let wait = standby.next(now: now).seconds(since: now)
         let when = wait > 0 ? "in \(PoolLedger.age(wait))" : "now"
         let what = current == nil ? "host" : "stand-by host"
-        if host.hasFaulted { return hostDied(host, end, successor: "another starts \(when)") }
+        if host.hasFaulted { return hostDied(host, end) { "another starts \(when)" } }
         log.log(.error, "\(what) \(host.process.pid) \(reason); another starts \(when)")
     }
 }
