@@ -148,6 +148,8 @@ package struct Settings: Sendable, Equatable {
         /// Requests that may wait for a worker, and how long; 503 beyond.
         package var queue = 1000
         package var queueTimeout = 10.0
+        /// Crashes within a minute after which the pool is left alone for a while; 0 = never.
+        package var rapidFails = 10
         /// The workers' folder; nil = the supervisor's.
         package var folder: String?
         package var environment: [Setting] = []

@@ -32,6 +32,7 @@ extension SettingsReader {
         var pool = Settings.Pool(name: name, program: .worker(extension: name))
         // What may run in the host starts a worker when the first is asked for.
         pool.minimum = 0
+        pool.rapidFails = 5
         defer {
             settings.extensions.append(result)
             settings.pools.append(pool)

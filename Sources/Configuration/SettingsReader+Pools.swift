@@ -4,7 +4,7 @@
 extension SettingsReader {
     static let poolKeys = [
         "processes", "max-requests", "idle-timeout", "activity-timeout", "request-timeout",
-        "start-timeout", "queue", "environment", "folder",
+        "start-timeout", "queue", "rapid-fails-per-minute", "environment", "folder",
     ]
 
     mutating func readPools(_ value: Value) {
@@ -73,6 +73,9 @@ extension SettingsReader {
         }
         if let time = section["request-timeout"]?.duration(positive) { pool.requestTimeout = time }
         if let time = section["start-timeout"]?.duration(positive) { pool.startTimeout = time }
+        if let count = section["rapid-fails-per-minute"]?.integer(0...1000) {
+            pool.rapidFails = count
+        }
         if let value = section["queue"] { readQueue(value, into: &pool) }
         if let value = section["environment"] { pool.environment = readEnvironment(value) }
         if let path = section["folder"]?.text("a folder") {

@@ -5,7 +5,7 @@ extension HostMessage {
     private enum Kind: UInt8 {
         case ready = 1
         case failed, wantWorker, releaseWorker, startScript, endScript, handOver, adopted, drained
-        case accessLog, faulted, callFaulted
+        case accessLog, faulted, callFaulted, healed
     }
 
     package func encoded() -> [UInt8] {
@@ -17,7 +17,7 @@ extension HostMessage {
             end.append(to: &writer)
             writer.append(request)
         case .failed(let reason): writer.append(reason)
-        case .wantWorker(let pool): writer.append(UInt32(clamping: pool))
+        case .wantWorker(let pool), .healed(let pool): writer.append(UInt32(clamping: pool))
         case .releaseWorker(let id, let reason):
             writer.append(id)
             writer.append(reason.rawValue)
@@ -40,6 +40,7 @@ extension HostMessage {
         case .ready: self = .ready
         case .failed: self = .failed(reason: try reader.text())
         case .wantWorker: self = .wantWorker(pool: try reader.index())
+        case .healed: self = .healed(pool: try reader.index())
         case .releaseWorker:
             let id: UInt64 = try reader.number()
             guard let reason = ReleaseReason(rawValue: try reader.number()) else {
@@ -76,7 +77,7 @@ extension HostMessage {
         case .startScript: 3
         case .handOver, .accessLog: 1
         case .ready, .failed, .wantWorker, .releaseWorker, .endScript, .adopted, .drained, .faulted,
-            .callFaulted:
+            .callFaulted, .healed:
             0
         }
     }
@@ -95,6 +96,7 @@ extension HostMessage {
         case .accessLog: .accessLog
         case .faulted: .faulted
         case .callFaulted: .callFaulted
+        case .healed: .healed
         }
     }
 }

@@ -40,6 +40,8 @@ package enum HostMessage: Sendable, Equatable {
     /// A call of an extension (index into `Settings.extensions`) threw, or wanted to end the process or the
     /// thread. It got 500, and the host goes on; but what the extension held is held for ever.
     case callFaulted(extension: Int, CallEnd, request: String)
+    /// A pool on trial (`quarantine`; index into `Settings.pools`) has answered a request.
+    case healed(pool: Int)
     /// Every hand-over has been answered, no connection is left and no request is in flight: the host ends
     /// by itself right after this.
     case drained
@@ -148,6 +150,9 @@ package enum SupervisorMessage: Sendable, Equatable {
     case drain
     /// Open the log files anew (SIGUSR1).
     case reopenLogs
+    /// The pool's workers crash: give back those that are idle and answer 503 for so many seconds. Then let one
+    /// request through: when it is answered say `healed` and go on as before, else wait for the next message.
+    case quarantine(pool: Int, seconds: Int, reason: String)
     /// A host that leaves waits for a worker of the pool and there may be no more of them: give one back,
     /// as soon as one is free.
     case returnWorker(pool: Int)

@@ -6,7 +6,7 @@ extension SupervisorMessage {
         case start = 64
         case worker, noWorker, workerEnded, scriptFailed, scriptEnded
         case leave, adopt, handedOver, drain, reopenLogs, returnWorker, verdict, workerRestarted
-        case serve
+        case serve, quarantine
     }
 
     /// Descriptors beside one `start`. More travel in further ones; one with fewer is the last.
@@ -39,6 +39,10 @@ extension SupervisorMessage {
         case .scriptFailed(let id, let number):
             writer.append(id)
             writer.append(number)
+        case .quarantine(let pool, let seconds, let reason):
+            writer.append(UInt32(clamping: pool))
+            writer.append(UInt32(clamping: seconds))
+            writer.append(reason)
         case .returnWorker(let pool): writer.append(UInt32(clamping: pool))
         case .adopt(let id): writer.append(id)
         case .handedOver(let id, let accepted):
@@ -82,6 +86,10 @@ extension SupervisorMessage {
             self = .scriptFailed(id: try reader.number(), code: try reader.number())
         case .scriptEnded: self = .scriptEnded(id: try reader.number(), try reader.end())
         case .serve: self = .serve
+        case .quarantine:
+            self = .quarantine(
+                pool: try reader.index(), seconds: Int(try reader.number(UInt32.self)),
+                reason: try reader.text())
         case .leave: self = .leave
         case .adopt: self = .adopt(id: try reader.number())
         case .handedOver:
@@ -105,6 +113,7 @@ extension SupervisorMessage {
         switch self {
         case .start: .start
         case .serve: .serve
+        case .quarantine: .quarantine
         case .worker: .worker
         case .noWorker: .noWorker
         case .workerEnded: .workerEnded

@@ -48,7 +48,7 @@ struct FaultFinding: Equatable {
     ) {
         calls = page.activities.reduce(0) { $0 &+ $1.count }
         deed = complaint ?? Self.deed(end)
-        if let fault = page.fault, complaint == nil {
+        if let fault = page.fault, complaint == nil, !fault.isFromOutside {
             read(fault, of: page, count, now)
         } else {
             blameWhoWasCalled(page, end, complaint, count, now)
@@ -131,7 +131,9 @@ struct FaultFinding: Equatable {
         _ page: FaultPage, _ end: ProcessEnd, _ complaint: String?, _ count: Int, _ now: Instant
     ) {
         // Who kills from outside has his own reasons.
-        if complaint == nil, end == .killed(signal: Signal.kill.rawValue) { return }
+        if complaint == nil, page.fault != nil || end == .killed(signal: Signal.kill.rawValue) {
+            return
+        }
         if complaint != nil {
             let standing = page.activities.filter {
                 $0.function != nil && now.seconds(since: $0.started) >= Self.standing
@@ -169,6 +171,13 @@ extension FaultPage.Module {
         let file = name.split(separator: "/").last.map(String.init) ?? name
         guard file.hasPrefix(RuntimeFolder.copyPrefix) else { return file }
         return file.split(separator: "-", maxSplits: 3).last.map(String.init) ?? file
+    }
+}
+
+extension FaultPage.Fault {
+    /// Somebody has sent the signal with kill(2) (man 2 sigaction, SI_USER).
+    fileprivate var isFromOutside: Bool {
+        if case .signal(_, code: 0, _) = kind { true } else { false }
     }
 }
 

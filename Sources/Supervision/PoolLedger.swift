@@ -33,6 +33,8 @@ struct PoolLedger: Sendable {
         var startTimeout: Double
         /// Its program is not ours.
         var isForeign = false
+        /// Crashes within a minute after which it is left alone for a while; 0: never.
+        var rapidFails = 0
     }
 
     enum Event: Sendable, Equatable {
@@ -57,6 +59,8 @@ struct PoolLedger: Sendable {
         case connectionsAreShort(WorkerID)
         /// `isExplained`: a line of the log says why.
         case ended(WorkerID, ProcessEnd, isExplained: Bool = false)
+        /// A host has got an answer from the pool on trial.
+        case healed
         /// The pool is no longer configured, or the server stops: no minimum is kept, and what nobody
         /// holds ends. Hosts that still have requests for it are served.
         case retired
@@ -76,6 +80,8 @@ struct PoolLedger: Sendable {
         case grant(WorkerID, to: HostID, isAsked: Bool)
         /// Answers so many wants of that host.
         case deny(HostID, count: Int, reason: String, retryAfterSeconds: Int)
+        /// Tell all hosts to refuse requests for so long, then to try one.
+        case quarantine(reason: String, seconds: Int)
         /// Ask the host to give one of its workers back: another host waits for it.
         case reclaim(from: HostID)
         /// SIGTERM, later SIGKILL.
@@ -114,10 +120,12 @@ struct PoolLedger: Sendable {
     private var rate: StartRate
     private var lastReason = ""
     private var loggedReason = ""
+    private var quarantine: Quarantine
 
     init(_ limits: Limits) {
         self.limits = limits
         rate = StartRate(perSecond: 10, burst: max(10, limits.minimum))
+        quarantine = Quarantine(limit: limits.rapidFails)
     }
 
     /// Nothing is left of a retired pool.
@@ -135,6 +143,7 @@ struct PoolLedger: Sendable {
             }
             current = host
             reclaimed = 0
+            if quarantine.until != nil { actions.append(refusal(now)) }
         case .hostGone(let host): forget(host, now, &actions)
         case .wanted(let host): addWant(of: host)
         case .released(let id, let host, let reason): release(id, host, reason, now, &actions)
@@ -160,6 +169,11 @@ struct PoolLedger: Sendable {
             if workers[id]?.isConnecting == true { workers[id]?.waitsForConnection(now: now) }
         case .ended(let id, let end, let isExplained):
             processEnded(id, end, isExplained, now, &actions)
+        case .healed:
+            if quarantine.isOnTrial(now) {
+                quarantine.close()
+                actions.append(.log("a worker has answered again: the pool is out of quarantine"))
+            }
         case .retired: isRetired = true
         case .tick: checkTimes(now, &actions)
         }
@@ -180,7 +194,8 @@ struct PoolLedger: Sendable {
             case .spare, .held, .killed: break
             }
         }
-        if missing > 0 && room > 0 {
+        if quarantine.isOpen(now), !wants.isEmpty { deadline = min(deadline, quarantine.until!) }
+        if missing(now) > 0 && room(now) > 0 {
             deadline = min(deadline, max(backoff.notBefore, rate.next(now: now)))
         }
         return deadline
@@ -249,6 +264,7 @@ struct PoolLedger: Sendable {
                         + " want of memory; it is replaced"))
         }
         guard worker.isUnexpected(end) else { return }
+        if worker.hasStarted, limits.isForeign || isExplained { countFault(now, &actions) }
         if worker.hasStarted {
             // It has worked: a request, or somebody with a signal, has killed this one. Its successor is
             // as good as any; `rate` is what keeps a program that dies of every request bearable.
@@ -286,6 +302,7 @@ struct PoolLedger: Sendable {
 
     /// Gives what is spare, refuses what cannot be had, starts what is missing.
     private mutating func balance(_ now: Instant, _ actions: inout [Action]) {
+        if quarantine.isOpen(now) { return isolate(now, &actions) }
         for id in workers.keys.sorted() where workers[id]?.state == .spare {
             if let host = wants.first ?? (isRetired ? nil : current) {
                 let isAsked = !wants.isEmpty
@@ -300,11 +317,12 @@ struct PoolLedger: Sendable {
         if backoff.failures >= Self.refusal && now < backoff.notBefore && connecting == 0 {
             refuse(now, &actions)
         }
-        while missing > 0 && room > 0 && now >= backoff.notBefore && rate.take(now: now) {
+        if quarantine.isOnTrial(now), wants.count > 1 { refuse(now, keeping: 1, &actions) }
+        while missing(now) > 0 && room(now) > 0 && now >= backoff.notBefore && rate.take(now: now) {
             spawning += 1
             actions.append(.spawn)
         }
-        reclaim(&actions)
+        reclaim(now, &actions)
     }
 
     /// Starts successors of processes that ended while a host held them.
@@ -321,8 +339,8 @@ struct PoolLedger: Sendable {
 
     /// A host that leaves has requests left, and all the workers there may be are the current host's: it
     /// shares them. Without this those requests would wait until their time is over.
-    private mutating func reclaim(_ actions: inout [Action]) {
-        guard let current, room <= 0 else { return }
+    private mutating func reclaim(_ now: Instant, _ actions: inout [Action]) {
+        guard let current, room(now) <= 0 else { return }
         let waiting = wants.count { $0 != current } - connecting - reclaimed
         let held = workers.values.count { $0.state == .held(by: current) } - reclaimed
         guard waiting > 0, held > 0 else { return }
@@ -331,7 +349,11 @@ struct PoolLedger: Sendable {
     }
 
     /// Processes to be started for the minimum and for those who wait.
-    private var missing: Int {
+    private func missing(_ now: Instant) -> Int {
+        // One is tried, and nobody else is started for.
+        if quarantine.until != nil {
+            return quarantine.isOnTrial(now) ? min(1, wants.count) - connecting : 0
+        }
         let living = workers.values.count { !$0.isLeaving } + spawning
         return max(isRetired ? 0 : limits.minimum - living, wants.count - connecting)
     }
@@ -339,8 +361,8 @@ struct PoolLedger: Sendable {
     private var connecting: Int { spawning + workers.values.count { $0.isConnecting } }
 
     /// How many more may exist. One may always: else a pool whose older self is busy would stand still.
-    private var room: Int {
-        let most = max(1, limits.maximum - elsewhere)
+    private func room(_ now: Instant) -> Int {
+        let most = quarantine.until == nil ? max(1, limits.maximum - elsewhere) : 1
         return most - workers.count - spawning
     }
 
@@ -361,18 +383,51 @@ struct PoolLedger: Sendable {
     }
 
     /// Answers all who wait: there is none to be had now.
-    private mutating func refuse(_ now: Instant, _ actions: inout [Action]) {
-        let wait = max(1, backoff.notBefore.seconds(since: now).rounded(.up))
+    private mutating func refuse(
+        _ now: Instant, keeping kept: Int = 0, _ actions: inout [Action]
+    ) {
+        let until = quarantine.until.map { max($0, backoff.notBefore) } ?? backoff.notBefore
+        let wait = max(1, until.seconds(since: now).rounded(.up))
+        let reason = quarantine.until == nil ? "the last worker \(lastReason)" : "its workers crash"
         var told: [HostID] = []
-        for host in wants where !told.contains(host) {
+        let refused = wants.dropFirst(kept)
+        for host in refused where !told.contains(host) {
             told.append(host)
             actions.append(
                 .deny(
-                    host, count: wants.count { $0 == host },
-                    reason: "pool \(limits.name): the last worker \(lastReason)",
-                    retryAfterSeconds: Int(wait)))
+                    host, count: refused.count { $0 == host },
+                    reason: "pool \(limits.name): \(reason)", retryAfterSeconds: Int(wait)))
         }
-        wants = []
+        wants = Array(wants.prefix(kept))
+    }
+
+    // MARK: Quarantine
+
+    private mutating func countFault(_ now: Instant, _ actions: inout [Action]) {
+        guard quarantine.failed(now: now) else { return }
+        let pause = Self.age(quarantine.until!.seconds(since: now))
+        actions.append(refusal(now))
+        actions.append(
+            .log(
+                "its workers crash again and again: it is quarantined, and its requests get 503 at once;"
+                    + " one request is tried in \(pause); mend the program, or raise"
+                    + " rapid-fails-per-minute"))
+    }
+
+    private func refusal(_ now: Instant) -> Action {
+        let wait = max(0, quarantine.until?.seconds(since: now) ?? 0).rounded(.up)
+        return .quarantine(
+            reason: "pool \(limits.name) is quarantined: its workers crash", seconds: Int(wait))
+    }
+
+    /// Nobody is served, and no process waits for somebody to serve.
+    private mutating func isolate(_ now: Instant, _ actions: inout [Action]) {
+        refuse(now, &actions)
+        for id in workers.keys.sorted() {
+            guard let worker = workers[id], !worker.isLeaving else { continue }
+            if case .held = worker.state { continue }
+            terminate(id, now, &actions)
+        }
     }
 
     private mutating func regain(_ id: WorkerID, _ now: Instant, _ actions: inout [Action]) {

@@ -29,7 +29,8 @@ final class PoolProcesses {
         ledger = PoolLedger(
             PoolLedger.Limits(
                 name: settings.name, minimum: settings.minimum, maximum: settings.maximum,
-                startTimeout: settings.startTimeout, isForeign: settings.isForeign))
+                startTimeout: settings.startTimeout, isForeign: settings.isForeign,
+                rapidFails: settings.rapidFails))
     }
 
     /// A line about the pool: nil when there have been too many.

@@ -52,7 +52,8 @@ struct ReloadPlan: Equatable {
         _ old: Settings, _ before: Settings.Pool, _ new: Settings, _ after: Settings.Pool
     ) -> Bool {
         guard before.program == after.program, before.minimum == after.minimum,
-            before.maximum == after.maximum, before.startTimeout == after.startTimeout,
+            before.maximum == after.maximum, before.rapidFails == after.rapidFails,
+            before.startTimeout == after.startTimeout,
             before.folder == after.folder, before.environment == after.environment
         else { return false }
         guard case .worker(let name) = after.program else { return true }

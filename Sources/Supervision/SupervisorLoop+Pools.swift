@@ -51,6 +51,11 @@ extension SupervisorLoop {
                     .noWorker(
                         pool: index, count: count, reason: reason, retryAfterSeconds: seconds))
             }
+        case .quarantine(let reason, let seconds):
+            for host in hosts.values {
+                guard let index = host.index(of: pool) else { continue }
+                tell(host, .quarantine(pool: index, seconds: seconds, reason: reason))
+            }
         case .reclaim(let id):
             if let host = hosts[id], let index = host.index(of: pool) {
                 tell(host, .returnWorker(pool: index))

@@ -16,7 +16,7 @@ struct CodingTests {
             .startScript(id: .max, script), .endScript(id: 0), .drained, .accessLog, .faulted,
             .callFaulted(extension: 3, .threw, request: "GET /"),
             .callFaulted(extension: 0, .wantedExit(code: -1), request: ""),
-            .callFaulted(extension: 1, .wantedThreadExit, request: "PUT /x"),
+            .callFaulted(extension: 1, .wantedThreadExit, request: "PUT /x"), .healed(pool: 2),
             .handOver(id: 4), .adopted(id: 4, accepted: true), .adopted(id: 5, accepted: false),
             .startScript(
                 id: 1, Script(program: "", arguments: [], environment: [], folder: "")),
@@ -35,7 +35,9 @@ struct CodingTests {
         .returnWorker(pool: 7),
         .workerEnded(id: 1, .exited(code: 255)), .workerEnded(id: 2, .killed(signal: 9)),
         .scriptFailed(id: 9, code: 2),
-        .scriptEnded(id: 9, .exited(code: 0)), .serve, .leave, .adopt(id: 5), .drain, .reopenLogs,
+        .scriptEnded(id: 9, .exited(code: 0)), .serve,
+        .quarantine(pool: 1, seconds: 30, reason: "they crash"), .leave, .adopt(id: 5), .drain,
+        .reopenLogs,
         .handedOver(id: .max, accepted: true), .handedOver(id: 0, accepted: false),
         .verdict(
             extension: 3, path: "/a.so", copy: "/run/1-2-a.so", isInProcess: true, problem: nil),

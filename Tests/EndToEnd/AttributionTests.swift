@@ -124,7 +124,7 @@ extension EndToEndTests {
                     })
                 #expect(eventually { (try? server.get("/faulty"))?.text == "fine" })
                 let host = try #require(server.host)
-                for _ in 0..<5 { #expect(status(of: "/faulty?now", server) == 502) }
+                for _ in 0..<3 { #expect(status(of: "/faulty?now", server) == 502) }
                 #expect(server.host == host)
                 let report = others.finish()
                 #expect(report.failures <= 3 * 4, "\(report.failed)")
@@ -167,6 +167,56 @@ extension EndToEndTests {
                 let named = server.errors.components(separatedBy: "extension faulty crashed").count
                 #expect(named - 1 == crashes)
                 #expect(eventually { server.spareHosts.count == 2 })
+            }
+        }
+
+        @Test func aPoolWhoseWorkersCrashIsQuarantinedAloneAndHealsByItself() throws {
+            let library = try Package.misbehaving("faults/null")
+            let site = plainSite.replacing(
+                "extensions:",
+                with: "extensions:\n  faulty: { library: \(library), thread-safe: false }"
+            ).replacing(
+                "handlers:", with: "handlers:\n      - { path: /faulty, extension: faulty }")
+            try withServer(site, files: plainFiles) { server in
+                let others = Load(.init(port: server.port, target: "/counter", clients: 2))
+                for _ in 0..<5 { #expect(status(of: "/faulty?now", server) == 502) }
+                #expect(eventually { server.errors.contains("it is quarantined") })
+                // Whoever comes is told at once, and starts no process.
+                for _ in 0..<20 {
+                    let refused = try server.get("/faulty")
+                    #expect(refused.status == 503)
+                    let wait = Int(refused.value("Retry-After") ?? "") ?? 0
+                    #expect((1...30).contains(wait), "\(wait)")
+                }
+                #expect(server.children(running: "--name faulty").isEmpty)
+                // A host that comes later knows of it too.
+                let host = try #require(server.host)
+                host.kill(SIGKILL)
+                #expect(eventually { server.host.map { $0 != host } ?? false })
+                #expect(eventually { status(of: "/faulty", server) == 503 })
+                // After the pause one is tried, and its answer is enough.
+                #expect(eventually { status(of: "/faulty", server) == 200 }, "\(server.errors)")
+                #expect(eventually { server.errors.contains("the pool is out of quarantine") })
+                for _ in 0..<5 { #expect(try server.get("/faulty").text == "fine") }
+                let report = others.finish()
+                #expect(report.failures <= 2, "\(report.failed)")
+                #expect(Set(report.answered.keys) == [200])
+            }
+        }
+
+        @Test func aNewFileEndsAQuarantineAtOnce() throws {
+            let library = try Package.misbehaving("faults/null")
+            let site = plainSite.replacing(
+                "extensions:",
+                with: "extensions:\n  faulty: { library: \(library), thread-safe: false }"
+            ).replacing(
+                "handlers:", with: "handlers:\n      - { path: /faulty, extension: faulty }")
+            try withServer(site, files: plainFiles) { server in
+                for _ in 0..<5 { #expect(status(of: "/faulty?now", server) == 502) }
+                #expect(eventually { status(of: "/faulty", server) == 503 })
+                try server.write(site.replacing(library, with: Package.products + "/libhello.so"))
+                try server.reload()
+                #expect(try server.get("/faulty").text == "Hello, world\n")
             }
         }
     }

@@ -102,6 +102,15 @@ package final class WorkerPool: Sendable {
         end(expired)
     }
 
+    /// The pool's workers crash: nobody is served for so long, then one is tried.
+    package func quarantine(reason: String, seconds: Int) {
+        let expired = queue.withLock {
+            $0.quarantine(reason: reason, seconds: seconds, now: .now)
+        }
+        end(expired)
+        for worker in expired.surplus { letGo(worker, .idle) }
+    }
+
     /// Another host of this server waits for a worker: an idle one goes, or the next that is free.
     package func giveBack() {
         if let worker = queue.withLock({ $0.giveBack() }) { letGo(worker, .idle) }
@@ -144,6 +153,7 @@ package final class WorkerPool: Sendable {
             return arrive(.grant(WorkerGrant(worker, of: self)), for: next)
         }
         if let reason = freed.release { letGo(worker, reason) }
+        if freed.isHealed { supply.send(.healed(pool: index), descriptors: []) }
         ask(for: freed.asks)
     }
 

@@ -40,6 +40,8 @@ struct WorkerQueue<Worker, Waiting> {
         var release: ReleaseReason?
         /// The supervisor is to be asked for so many workers.
         var asks = 0
+        /// The request that was tried has been answered: the quarantine is over.
+        var isHealed = false
     }
 
     /// What the time brings.
@@ -69,6 +71,10 @@ struct WorkerQueue<Worker, Waiting> {
     private var owed = 0
     private var refusal: (reason: String, until: Instant)?
     private(set) var isDraining = false
+    /// Nobody is served until then; after it one is tried at a time. Nil: all are served.
+    private var barrier: (reason: String, until: Instant)?
+    /// One request is being tried.
+    private var isTrying = false
 
     init(_ limits: Limits) {
         self.limits = limits
@@ -81,6 +87,13 @@ struct WorkerQueue<Worker, Waiting> {
     // MARK: Requests
 
     mutating func acquire(for waiting: Waiting, now: Instant) -> Acquired {
+        if let barrier {
+            guard !isTrying, now >= barrier.until else {
+                return .unavailable(
+                    reason: barrier.reason, retryAfter: seconds(to: barrier.until, now))
+            }
+            isTrying = true
+        }
         if let worker = takeIdle() { return .worker(worker) }
         if held == 0, let refusal, refusal.until > now {
             return .unavailable(reason: refusal.reason, retryAfter: seconds(to: refusal.until, now))
@@ -94,6 +107,7 @@ struct WorkerQueue<Worker, Waiting> {
     mutating func release(
         _ worker: Worker, _ fate: WorkerFate, requestsServed: Int, now: Instant
     ) -> Freed {
+        if barrier != nil, isTrying { return endTrial(worker, fate, now) }
         let isWorn = limits.maxRequests > 0 && requestsServed >= limits.maxRequests
         switch fate {
         case .broken: return letGo(.broken, now)
@@ -121,7 +135,7 @@ struct WorkerQueue<Worker, Waiting> {
         if let next = parked.popFirst() {
             return Freed(next: next.waiting, waited: now.seconds(since: next.since))
         }
-        guard !isDraining else {
+        guard !isDraining, barrier == nil else {
             held = max(0, held - 1)
             return Freed(release: .idle)
         }
@@ -131,7 +145,9 @@ struct WorkerQueue<Worker, Waiting> {
 
     /// Takes a request out of the queue; false when it is not there any more.
     mutating func withdraw(where isMeant: (Waiting) -> Bool) -> Bool {
-        parked.removeFirst { isMeant($0.waiting) }
+        let isFound = parked.removeFirst { isMeant($0.waiting) }
+        if isFound { isTrying = false }
+        return isFound
     }
 
     // MARK: The supervisor's answers
@@ -184,12 +200,49 @@ struct WorkerQueue<Worker, Waiting> {
         return idle.removeFirst().worker
     }
 
+    // MARK: Quarantine
+
+    /// Seconds in which the supervisor says what follows from a trial that failed.
+    private static var verdictTime: Double { 5 }
+
+    /// Nobody is served for so long. Gives back who is idle, and who waits.
+    mutating func quarantine(reason: String, seconds: Int, now: Instant) -> Expired {
+        barrier = (reason, now.adding(seconds: Double(seconds)))
+        isTrying = false
+        var expired = Expired()
+        expired.surplus = idle.map(\.worker)
+        idle.removeAll(keepingCapacity: true)
+        held = max(0, held - expired.surplus.count)
+        while let next = parked.popFirst() { expired.denied.append(next.waiting) }
+        expired.reason = reason
+        expired.retryAfter = max(1, seconds)
+        return expired
+    }
+
+    /// The request that was tried is over: an answer ends the quarantine.
+    private mutating func endTrial(_ worker: Worker, _ fate: WorkerFate, _ now: Instant) -> Freed {
+        isTrying = false
+        switch fate {
+        case .reusable:
+            barrier = nil
+            var freed = assign(worker, now)
+            freed.isHealed = true
+            return freed
+        case .broken:
+            barrier?.until = now.adding(seconds: Self.verdictTime)
+            return letGo(.broken, now)
+        // Its client has left: it has proved nothing.
+        case .abandoned: return letGo(.idle, now)
+        }
+    }
+
     // MARK: Time
 
     mutating func expire(now: Instant) -> Expired {
         var expired = Expired()
         while let first = parked.first, now >= first.since.adding(seconds: limits.queueTimeout) {
             expired.late.append(parked.popFirst()!.waiting)
+            isTrying = false
         }
         giveUp(now, &expired)
         while held > limits.minimum, let oldest = idle.first,
@@ -226,6 +279,7 @@ struct WorkerQueue<Worker, Waiting> {
     private mutating func giveUp(_ now: Instant, _ expired: inout Expired) {
         guard held == 0, let refusal, refusal.until > now else { return }
         while let next = parked.popFirst() { expired.denied.append(next.waiting) }
+        isTrying = false
         expired.reason = refusal.reason
         expired.retryAfter = seconds(to: refusal.until, now)
     }

@@ -125,6 +125,8 @@ package final class HostProcess {
         case .workerRestarted(let index, let id, let pid, let end):
             table.pools[index].conduct.worker(id, isProcess: pid)
             if end == .exited(code: 0) { table.pools[index].conduct.endsByItself() }
+        case .quarantine(let pool, let seconds, let reason):
+            table.pools[pool].quarantine(reason: reason, seconds: seconds)
         case .returnWorker(let pool): table.pools[pool].giveBack()
         case .workerEnded(let id, _):
             for pool in table.pools { pool.workerEnded(id) }
