@@ -153,6 +153,8 @@ package enum SupervisorMessage: Sendable, Equatable {
     /// The pool's workers crash: give back those that are idle and answer 503 for so many seconds. Then let one
     /// request through: when it is answered say `healed` and go on as before, else wait for the next message.
     case quarantine(pool: Int, seconds: Int, reason: String)
+    /// The quarantine is over.
+    case release(pool: Int)
     /// A host that leaves waits for a worker of the pool and there may be no more of them: give one back,
     /// as soon as one is free.
     case returnWorker(pool: Int)

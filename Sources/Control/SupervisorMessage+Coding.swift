@@ -6,7 +6,7 @@ extension SupervisorMessage {
         case start = 64
         case worker, noWorker, workerEnded, scriptFailed, scriptEnded
         case leave, adopt, handedOver, drain, reopenLogs, returnWorker, verdict, workerRestarted
-        case serve, quarantine
+        case serve, quarantine, release
     }
 
     /// Descriptors beside one `start`. More travel in further ones; one with fewer is the last.
@@ -43,7 +43,7 @@ extension SupervisorMessage {
             writer.append(UInt32(clamping: pool))
             writer.append(UInt32(clamping: seconds))
             writer.append(reason)
-        case .returnWorker(let pool): writer.append(UInt32(clamping: pool))
+        case .returnWorker(let pool), .release(let pool): writer.append(UInt32(clamping: pool))
         case .adopt(let id): writer.append(id)
         case .handedOver(let id, let accepted):
             writer.append(id)
@@ -86,6 +86,7 @@ extension SupervisorMessage {
             self = .scriptFailed(id: try reader.number(), code: try reader.number())
         case .scriptEnded: self = .scriptEnded(id: try reader.number(), try reader.end())
         case .serve: self = .serve
+        case .release: self = .release(pool: try reader.index())
         case .quarantine:
             self = .quarantine(
                 pool: try reader.index(), seconds: Int(try reader.number(UInt32.self)),
@@ -114,6 +115,7 @@ extension SupervisorMessage {
         case .start: .start
         case .serve: .serve
         case .quarantine: .quarantine
+        case .release: .release
         case .worker: .worker
         case .noWorker: .noWorker
         case .workerEnded: .workerEnded

@@ -47,6 +47,13 @@ extension WallClock {
         bytes.append(UInt8(ascii: "Z"))
     }
 
+    /// The same as a text of its own.
+    package static var timestamp: String {
+        var bytes: [UInt8] = []
+        appendTimestamp(to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     private static func appendPadded(_ value: Int, digits: Int, to bytes: inout [UInt8]) {
         var divisor = 1
         for _ in 1..<digits { divisor *= 10 }

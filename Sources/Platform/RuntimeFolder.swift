@@ -6,6 +6,9 @@ package enum RuntimeFolder {
     /// The variable that names it to hosts and workers.
     package static let variable = "MORTISE_RUNTIME_FOLDER"
 
+    /// What the folders of running servers are called, with a suffix of their own.
+    package static let prefix = "mortise-server-"
+
     /// What the names of copies of extensions in it begin with.
     package static let copyPrefix = "copy-"
 

@@ -1,6 +1,7 @@
 // One death of a process, or of a call, as an operator reads it.
 // SPDX-License-Identifier: Apache-2.0
 
+import Control
 import Platform
 
 /// What is kept of a fault: a line of the error log, and an object of `mortise crashes`.
@@ -13,7 +14,8 @@ struct CrashRecord: Equatable {
         case call(host: Int32)
     }
 
-    var time: Int64
+    /// UTC, as the error log writes it.
+    var timestamp: String
     var victim: Victim
     /// Extensions by name; empty: nobody is known to be to blame.
     var extensions: [String]
@@ -25,6 +27,27 @@ struct CrashRecord: Equatable {
     var uptime: Double
     /// What was done about it: "host 4712, which stood by, takes over".
     var action: String
+
+    /// For programs.
+    var json: JSONValue {
+        var members: [(String, JSONValue)] = [("time", .text(timestamp))]
+        switch victim {
+        case .host(let pid): members += [("process", .text("host")), ("pid", .number(Int64(pid)))]
+        case .worker(let pid, let pool):
+            members += [("process", .text("worker")), ("pid", .number(Int64(pid)))]
+            members.append(("pool", .text(pool)))
+        case .call(let pid): members += [("process", .null), ("pid", .number(Int64(pid)))]
+        }
+        members += [
+            ("extensions", .texts(extensions)), ("certainty", .text(finding.certainty.rawValue)),
+            ("file", .optional(file)), ("version", .optional(version)),
+            ("what", .text(finding.deed)), ("place", .optional(finding.place)),
+            ("frames", .texts(finding.frames)), ("request", .optional(finding.request)),
+            ("call", .optional(finding.call)), ("calls", .number(Int64(clamping: finding.calls))),
+            ("milliseconds", .number(Int64(uptime * 1000))), ("action", .text(action)),
+        ]
+        return .object(members)
+    }
 
     /// One sentence.
     var sentence: String {

@@ -61,6 +61,8 @@ struct PoolLedger: Sendable {
         case ended(WorkerID, ProcessEnd, isExplained: Bool = false)
         /// A host has got an answer from the pool on trial.
         case healed
+        /// An operator has had enough of it, or has thought better of it.
+        case quarantined, freed
         /// The pool is no longer configured, or the server stops: no minimum is kept, and what nobody
         /// holds ends. Hosts that still have requests for it are served.
         case retired
@@ -82,6 +84,8 @@ struct PoolLedger: Sendable {
         case deny(HostID, count: Int, reason: String, retryAfterSeconds: Int)
         /// Tell all hosts to refuse requests for so long, then to try one.
         case quarantine(reason: String, seconds: Int)
+        /// Tell all hosts that the quarantine is over.
+        case release
         /// Ask the host to give one of its workers back: another host waits for it.
         case reclaim(from: HostID)
         /// SIGTERM, later SIGKILL.
@@ -174,6 +178,14 @@ struct PoolLedger: Sendable {
                 quarantine.close()
                 actions.append(.log("a worker has answered again: the pool is out of quarantine"))
             }
+        case .quarantined:
+            quarantine.openByHand()
+            actions.append(refusal(now))
+        case .freed:
+            backoff.reset()
+            loggedReason = ""
+            quarantine.close()
+            actions.append(.release)
         case .retired: isRetired = true
         case .tick: checkTimes(now, &actions)
         }
@@ -387,7 +399,7 @@ struct PoolLedger: Sendable {
         _ now: Instant, keeping kept: Int = 0, _ actions: inout [Action]
     ) {
         let until = quarantine.until.map { max($0, backoff.notBefore) } ?? backoff.notBefore
-        let wait = max(1, until.seconds(since: now).rounded(.up))
+        let wait = min(86400, max(1, until.seconds(since: now).rounded(.up)))
         let reason = quarantine.until == nil ? "the last worker \(lastReason)" : "its workers crash"
         var told: [HostID] = []
         let refused = wants.dropFirst(kept)
@@ -403,6 +415,14 @@ struct PoolLedger: Sendable {
 
     // MARK: Quarantine
 
+    /// For an operator; nil: it is in none.
+    func quarantineText(_ now: Instant) -> String? {
+        guard let until = quarantine.until else { return nil }
+        if until == .never { return "quarantined by an operator" }
+        return quarantine.isOpen(now)
+            ? "quarantined, tried in \(Self.age(until.seconds(since: now)))" : "on trial"
+    }
+
     private mutating func countFault(_ now: Instant, _ actions: inout [Action]) {
         guard quarantine.failed(now: now) else { return }
         let pause = Self.age(quarantine.until!.seconds(since: now))
@@ -415,9 +435,10 @@ struct PoolLedger: Sendable {
     }
 
     private func refusal(_ now: Instant) -> Action {
-        let wait = max(0, quarantine.until?.seconds(since: now) ?? 0).rounded(.up)
+        let wait = min(86400, max(0, quarantine.until?.seconds(since: now) ?? 0)).rounded(.up)
+        let reason = quarantine.until == .never ? "an operator wants it" : "its workers crash"
         return .quarantine(
-            reason: "pool \(limits.name) is quarantined: its workers crash", seconds: Int(wait))
+            reason: "pool \(limits.name) is quarantined: \(reason)", seconds: Int(wait))
     }
 
     /// Nobody is served, and no process waits for somebody to serve.

@@ -43,8 +43,8 @@ struct Quarantine: Sendable, Equatable {
         return true
     }
 
-    /// By hand.
-    mutating func open(now: Instant) { until = now.adding(seconds: pause) }
+    /// Until somebody closes it.
+    mutating func openByHand() { until = .never }
 
     /// A request was answered, or somebody knows better.
     mutating func close() { self = Quarantine(limit: limit) }

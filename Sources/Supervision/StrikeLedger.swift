@@ -72,6 +72,11 @@ struct StrikeLedger: Equatable {
         return entry.isDemoted && entry.identity == identity
     }
 
+    /// By hand.
+    mutating func demote(_ name: String, identity: String) {
+        entries[name] = Entry(identity: identity, isDemoted: true)
+    }
+
     /// By hand: it starts anew.
     mutating func release(_ name: String) { entries[name] = nil }
 }

@@ -84,7 +84,7 @@ extension SupervisorLoop {
         let culprits = finding.culprits.map { extensions[$0] }
         let first = culprits.first
         let record = CrashRecord(
-            time: WallClock.seconds, victim: victim, extensions: culprits.map(\.name),
+            timestamp: WallClock.timestamp, victim: victim, extensions: culprits.map(\.name),
             file: first?.verdict?.path, version: first?.verdict?.version, finding: finding,
             uptime: uptime, action: actions.joined(separator: "; "))
         records.append(record)
@@ -125,7 +125,7 @@ extension SupervisorLoop {
     }
 
     /// What strikes have moved out of the host is out of it in each host that is started from now on.
-    private func demoteThoseDue() {
+    func demoteThoseDue() {
         guard demote(in: &settings) else { return }
         configuration = newNumber()
         dismissOutdated()

@@ -5,7 +5,6 @@ import Configuration
 import Platform
 
 extension SupervisorLoop {
-    static let folderPrefix = "mortise-server-"
     /// Seconds between two looks.
     static let placesInterval = 5.0
 
@@ -26,10 +25,11 @@ extension SupervisorLoop {
                 folder = try PrivateFolder(again: old)
             } catch {
                 folder = try PrivateFolder(
-                    prefix: Self.folderPrefix, in: PrivateFolder.runtimeParents)
+                    prefix: RuntimeFolder.prefix, in: PrivateFolder.runtimeParents)
             }
             log.log(
                 .warning, "somebody removed the runtime folder \(old); it is now \(folder.path)")
+            openControlSocket()
             // In another folder the copies have other names: the configuration is read anew for them.
             if folder.path == old { restoreCopies() } else { wantReload() }
         } catch {

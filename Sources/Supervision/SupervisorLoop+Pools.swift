@@ -56,6 +56,10 @@ extension SupervisorLoop {
                 guard let index = host.index(of: pool) else { continue }
                 tell(host, .quarantine(pool: index, seconds: seconds, reason: reason))
             }
+        case .release:
+            for host in hosts.values {
+                if let index = host.index(of: pool) { tell(host, .release(pool: index)) }
+            }
         case .reclaim(let id):
             if let host = hosts[id], let index = host.index(of: pool) {
                 tell(host, .returnWorker(pool: index))

@@ -30,6 +30,8 @@ struct Reload {
     var pools: [PoolProcesses]
     /// See `SupervisorLoop.configuration`.
     var configuration: UInt64
+    /// The file was read for it.
+    var isByRequest = false
     /// What is in force then, for the log.
     var what = "the new configuration"
 }
@@ -66,6 +68,7 @@ extension SupervisorLoop {
         let leaving = hosts.values.count { $0.state == .leaving }
         guard !changeIsUnderWay, leaving < Self.mostLeaving else { return }
         reloadIsWanted = false
+        reloadBegins()
         do throws(ConfigurationFailure) {
             let (text, settings) = try ConfigurationFailure.read(options)
             do throws(SystemError) {
@@ -81,6 +84,8 @@ extension SupervisorLoop {
     private func refuseReload(_ failure: ConfigurationFailure) {
         for line in failure.lines { log.log(.error, line) }
         log.log(.error, "the configuration was not changed: see above; the old one stays")
+        reloadEnded(
+            OperatorAnswer(isGood: false, failure.lines.map { "\($0)\n" }.joined()))
     }
 
     // MARK: Probing
@@ -131,6 +136,7 @@ extension SupervisorLoop {
                     reload?.what = what
                 } else {
                     try prepare(probing.text, new)
+                    reload?.isByRequest = true
                 }
             } catch {
                 refuseReload(error)
@@ -243,7 +249,9 @@ extension SupervisorLoop {
         dismissOutdated()
         retire(retired)
         for pool in pools { apply(.hostServes(host.id), to: pool) }
-        log.log(.notice, "\(reload.what) is in force (host \(host.process.pid))")
+        let line = "\(reload.what) is in force (host \(host.process.pid))"
+        log.log(.notice, line)
+        if reload.isByRequest { reloadEnded(OperatorAnswer("\(line)\n")) }
         beginRollback()
         if reloadIsWanted { beginReload() }
     }
@@ -251,7 +259,9 @@ extension SupervisorLoop {
     func failReload(_ reason: String) {
         guard let reload else { return }
         self.reload = nil
-        log.log(.error, "the configuration was not changed: \(reason); the old one stays")
+        let line = "the configuration was not changed: \(reason); the old one stays"
+        log.log(.error, line)
+        if reload.isByRequest { reloadEnded(OperatorAnswer(isGood: false, "\(line)\n")) }
         abandon(reload)
         beginRollback()
         keepHosts(.now)

@@ -47,6 +47,8 @@ extension SupervisorLoop {
 
     private func cancelChange() {
         reloadIsWanted = false
+        reloadBegins()
+        reloadEnded(OperatorAnswer(isGood: false, "the server is stopping\n"))
         rollbacks = [:]
         for timer in [Timer.startHosts, .checkPlaces, .checkFiles] { times[timer] = .never }
         endProbing()

@@ -72,6 +72,17 @@ extension SupervisorLoop {
         }
     }
 
+    /// An operator has released an extension: its file is tried as if it were new.
+    func retry(_ name: String) {
+        guard settings.extensions.contains(where: { $0.name == name }) else { return }
+        guard phase == .serving, !changeIsUnderWay else { return wantReload() }
+        do throws(SystemError) {
+            try beginProbing(settings, text, .newFile("extension \(name), which was released,"))
+        } catch {
+            logShortage("extension \(name) cannot be tried: \(error)")
+        }
+    }
+
     /// These files are about to be tried.
     func noteFiles(of settings: Settings) {
         for entry in settings.extensions where entry.watch {

@@ -22,6 +22,8 @@ final class SupervisorLoop {
         case workerEnd(pool: UInt64, UInt64)
         case workerOutput(pool: UInt64, UInt64)
         case probes
+        case control
+        case `operator`(UInt64)
     }
 
     /// What is due at some time, without an event to tell of it.
@@ -33,6 +35,7 @@ final class SupervisorLoop {
         case flush(UInt64)
         case pool(UInt64)
         case script(ObjectIdentifier)
+        case `operator`(UInt64)
     }
 
     let options: Supervisor.Options
@@ -76,6 +79,12 @@ final class SupervisorLoop {
     /// Of files that are watched: as they were tried, and as they were at the last look.
     var tried: [String: String] = [:]
     var lastLook: [String: String] = [:]
+    // See SupervisorLoop+Operators.swift.
+    var control: SharedDescriptor?
+    var operators: [UInt64: OperatorConnection] = [:]
+    /// Who waits for the next reload, and who for the one under way.
+    var reloadWaiters: [UInt64] = []
+    var reloadAskers: [UInt64] = []
     var hasServed = false
     var handOvers = HandOverBroker()
     /// The connections of `handOvers`.
@@ -114,9 +123,9 @@ final class SupervisorLoop {
         try Self.required { () throws(SystemError) in try Orphans.adopt() }
         listeners = try BoundListener.bind(settings.listeners)
         folder = try Self.required { () throws(SystemError) in
-            PrivateFolder.sweep(prefix: Self.folderPrefix, in: PrivateFolder.runtimeParents)
+            PrivateFolder.sweep(prefix: RuntimeFolder.prefix, in: PrivateFolder.runtimeParents)
             return try PrivateFolder(
-                prefix: Self.folderPrefix, in: PrivateFolder.runtimeParents)
+                prefix: RuntimeFolder.prefix, in: PrivateFolder.runtimeParents)
         }
         try Self.required { () throws(SystemError) in
             try poller.add(signals.descriptor.number, .readable, token: 0)
@@ -139,6 +148,7 @@ final class SupervisorLoop {
         times[.checkHealth] = Instant.now.adding(seconds: Watchdog.interval)
         times[.checkPlaces] = Instant.now.adding(seconds: Self.placesInterval)
         times[.checkFiles] = Instant.now.adding(seconds: Self.watchInterval)
+        openControlSocket()
         beginStart()
         while true {
             act(.now)
@@ -214,6 +224,8 @@ final class SupervisorLoop {
         case .workerEnd(let pool, let id): workerEnded(pool: pool, id)
         case .workerOutput(let pool, let id): readOutput(pool: pool, id)
         case .probes: advanceProbes()
+        case .control: acceptOperator()
+        case .operator(let id): serveOperator(id)
         case nil: break
         }
     }
@@ -266,6 +278,7 @@ final class SupervisorLoop {
             case .flush(let id): flush(id)
             case .pool(let key): livingPools[key].map { apply(.tick, to: $0) }
             case .script(let id): forgetScript(id)
+            case .operator(let id): operatorIsLate(id)
             }
         }
     }

@@ -14,6 +14,8 @@ struct Mortise: ParsableCommand {
         version: VersionCommand.text,
         subcommands: [
             ServeCommand.self, CheckCommand.self, InspectCommand.self, WorkerCommand.self,
+            StatusCommand.self, CrashesCommand.self, ReloadCommand.self, RecycleCommand.self,
+            StopCommand.self, QuarantineCommand.self, ReleaseCommand.self,
             VersionCommand.self, HostCommand.self, InspectChildCommand.self, ProbeCommand.self,
         ])
 

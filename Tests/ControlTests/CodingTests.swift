@@ -35,7 +35,7 @@ struct CodingTests {
         .returnWorker(pool: 7),
         .workerEnded(id: 1, .exited(code: 255)), .workerEnded(id: 2, .killed(signal: 9)),
         .scriptFailed(id: 9, code: 2),
-        .scriptEnded(id: 9, .exited(code: 0)), .serve,
+        .scriptEnded(id: 9, .exited(code: 0)), .serve, .release(pool: 3),
         .quarantine(pool: 1, seconds: 30, reason: "they crash"), .leave, .adopt(id: 5), .drain,
         .reopenLogs,
         .handedOver(id: .max, accepted: true), .handedOver(id: 0, accepted: false),

@@ -111,6 +111,8 @@ package final class WorkerPool: Sendable {
         for worker in expired.surplus { letGo(worker, .idle) }
     }
 
+    package func endQuarantine() { queue.withLock { $0.endQuarantine() } }
+
     /// Another host of this server waits for a worker: an idle one goes, or the next that is free.
     package func giveBack() {
         if let worker = queue.withLock({ $0.giveBack() }) { letGo(worker, .idle) }

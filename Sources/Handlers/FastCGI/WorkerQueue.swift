@@ -219,6 +219,12 @@ struct WorkerQueue<Worker, Waiting> {
         return expired
     }
 
+    mutating func endQuarantine() {
+        barrier = nil
+        isTrying = false
+        refusal = nil
+    }
+
     /// The request that was tried is over: an answer ends the quarantine.
     private mutating func endTrial(_ worker: Worker, _ fate: WorkerFate, _ now: Instant) -> Freed {
         isTrying = false

@@ -127,6 +127,7 @@ package final class HostProcess {
             if end == .exited(code: 0) { table.pools[index].conduct.endsByItself() }
         case .quarantine(let pool, let seconds, let reason):
             table.pools[pool].quarantine(reason: reason, seconds: seconds)
+        case .release(let pool): table.pools[pool].endQuarantine()
         case .returnWorker(let pool): table.pools[pool].giveBack()
         case .workerEnded(let id, _):
             for pool in table.pools { pool.workerEnded(id) }
