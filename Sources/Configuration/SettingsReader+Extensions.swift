@@ -38,12 +38,18 @@ extension SettingsReader {
             settings.pools.append(pool)
         }
         guard let section = Section(value, expected: "a mapping with a library") else { return }
-        section.allow(["library", "thread-safe", "demote-after", "watch", "pool", "settings"])
+        section.allow([
+            "library", "thread-safe", "demote-after", "watch", "timeouts", "pool", "settings",
+        ])
         let expected = "a library: a path, or a name looked for in extension-directories"
         if let library = section.required("library", in: "an extension")?.text(expected) {
             result.library = Path.named(library, in: folder)
         }
         result.threadSafe = section["thread-safe"]?.flag()
+        if let value = section["timeouts"], let times = Section(value, expected: "a mapping") {
+            times.allow(["call"])
+            result.callTimeout = times["call"]?.duration(Quantity.positiveDuration)
+        }
         if let flag = section["watch"]?.flag() { result.watch = flag }
         if let count = section["demote-after"]?.integer(0...1000) { result.demoteAfter = count }
         if result.threadSafe == false { pool.minimum = 1 }

@@ -5,7 +5,7 @@ extension HostMessage {
     private enum Kind: UInt8 {
         case ready = 1
         case failed, wantWorker, releaseWorker, startScript, endScript, handOver, adopted, drained
-        case accessLog, faulted, callFaulted, healed
+        case accessLog, faulted, callFaulted, healed, callOverdue
     }
 
     package func encoded() -> [UInt8] {
@@ -17,6 +17,11 @@ extension HostMessage {
             end.append(to: &writer)
             writer.append(request)
         case .failed(let reason): writer.append(reason)
+        case .callOverdue(let index, let request, let seconds, let isTooMuch):
+            writer.append(UInt32(clamping: index))
+            writer.append(request)
+            writer.append(seconds.bitPattern)
+            writer.append(isTooMuch)
         case .wantWorker(let pool), .healed(let pool): writer.append(UInt32(clamping: pool))
         case .releaseWorker(let id, let reason):
             writer.append(id)
@@ -40,6 +45,10 @@ extension HostMessage {
         case .ready: self = .ready
         case .failed: self = .failed(reason: try reader.text())
         case .wantWorker: self = .wantWorker(pool: try reader.index())
+        case .callOverdue:
+            self = .callOverdue(
+                extension: try reader.index(), request: try reader.text(),
+                seconds: Double(bitPattern: try reader.number()), isTooMuch: try reader.bool())
         case .healed: self = .healed(pool: try reader.index())
         case .releaseWorker:
             let id: UInt64 = try reader.number()
@@ -77,7 +86,7 @@ extension HostMessage {
         case .startScript: 3
         case .handOver, .accessLog: 1
         case .ready, .failed, .wantWorker, .releaseWorker, .endScript, .adopted, .drained, .faulted,
-            .callFaulted, .healed:
+            .callFaulted, .healed, .callOverdue:
             0
         }
     }
@@ -97,6 +106,7 @@ extension HostMessage {
         case .faulted: .faulted
         case .callFaulted: .callFaulted
         case .healed: .healed
+        case .callOverdue: .callOverdue
         }
     }
 }

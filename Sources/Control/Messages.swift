@@ -40,6 +40,9 @@ package enum HostMessage: Sendable, Equatable {
     /// A call of an extension (index into `Settings.extensions`) threw, or wanted to end the process or the
     /// thread. It got 500, and the host goes on; but what the extension held is held for ever.
     case callFaulted(extension: Int, CallEnd, request: String)
+    /// A call of an extension did not come back within so many seconds. It got 504, or was cut, and its thread is
+    /// lost. `isTooMuch`: so many are lost that the host should be replaced, and without that extension in it.
+    case callOverdue(extension: Int, request: String, seconds: Double, isTooMuch: Bool)
     /// A pool on trial (`quarantine`; index into `Settings.pools`) has answered a request.
     case healed(pool: Int)
     /// Every hand-over has been answered, no connection is left and no request is in flight: the host ends

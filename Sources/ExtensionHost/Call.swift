@@ -36,7 +36,7 @@ struct Call {
             finish(status, exchange)
         case .overdue:
             exchange.fail(
-                status: 504, reason: "the extension did not end its pending request in time")
+                status: 504, reason: "the extension did not end the request in time")
         }
     }
 

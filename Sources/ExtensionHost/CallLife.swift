@@ -118,6 +118,15 @@ struct CallLife: Equatable {
         return endPending() != nil
     }
 
+    /// HttpExtensionProc has had its time: the call is over, and the thread that is in it is written off. Nil:
+    /// there is no such call any more, or its thread is inside a callback, and comes back from there.
+    mutating func writeOff(_ generation: UInt64) -> Ending? {
+        guard self.generation == generation, has(Self.running), !isOccupied else { return nil }
+        let ending = has(Self.done) ? Ending.ended(status) : .overdue
+        passOn()
+        return ending
+    }
+
     /// HttpExtensionProc has returned; nil when the call goes on without its thread.
     mutating func endReturned(_ status: UInt32) -> Ending? {
         let goesOn = status == UInt32(HSE_STATUS_PENDING) && !has(Self.done)

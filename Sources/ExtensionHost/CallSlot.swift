@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import CISAPI
+internal import Exchange
 import Platform
 import Synchronization
 
@@ -16,6 +17,8 @@ final class CallSlot: Sendable {
     /// A `CallLife`.
     private let life = Atomic<UInt64>(CallLife(atRest: 1).word)  // [any]
     private let gate = Gate()  // [any]
+    /// Nanoseconds, see `Instant`, until which HttpExtensionProc is to have returned.
+    private let due = Atomic<Int64>(.max)  // [any]
     nonisolated(unsafe) private var strings = ReusedMemory()  // [turn]
     // because only a call that begins writes it, and a slot has one call at a time.
     nonisolated(unsafe) private var current: Current?  // [turn]
@@ -27,6 +30,7 @@ final class CallSlot: Sendable {
     private struct Current: ~Copyable {
         let exchange: any ExtensionExchange
         let call: UnsafeMutablePointer<Call>
+        let tag: UInt32
     }
 
     typealias Callback = (inout Call, any ExtensionExchange) -> UInt32
@@ -45,10 +49,12 @@ final class CallSlot: Sendable {
     /// Fills in the control block; the call is open from now on, under the generation given back, and the thread
     /// is in the code of the extension of that tag as far as records of faults are concerned.
     func begin(
-        _ exchange: any ExtensionExchange, _ call: UnsafeMutablePointer<Call>, _ tag: UInt32
+        _ exchange: any ExtensionExchange, _ call: UnsafeMutablePointer<Call>, _ tag: UInt32,
+        until due: Instant
     ) -> UInt64 {
         var life = CallLife(word: self.life.load(ordering: .acquiring))
-        current = Current(exchange: exchange, call: call)
+        current = Current(exchange: exchange, call: call, tag: tag)
+        self.due.store(due.nanoseconds, ordering: .relaxed)
         block.initialize(to: ControlBlock.template)
         block.pointee.ConnID = Handle.make(index: index, generation: life.generation)
         call.pointee.begin(exchange, block, &strings, tag)
@@ -57,18 +63,50 @@ final class CallSlot: Sendable {
         return life.generation
     }
 
-    /// HttpExtensionProc has returned.
+    /// What the return of HttpExtensionProc comes to.
+    private enum Return {
+        case ends(CallLife.Ending)
+        case goesOn
+        /// It was too late: another thread has ended the call.
+        case isWrittenOff
+    }
+
+    /// HttpExtensionProc has returned. Nil: the calling thread was written off, and nothing is its own any more.
     func returned(
         _ generation: UInt64, _ status: UInt32, _ whenPending: (PendingCall) -> Void
-    ) -> CallOutcome {
-        if let ending = change({ $0.endReturned(status) }) {
+    ) -> CallOutcome? {
+        due.store(.max, ordering: .relaxed)
+        let result = change { life -> Return in
+            guard life.generation == generation else { return .isWrittenOff }
+            return life.endReturned(status).map { .ends($0) } ?? .goesOn
+        }
+        switch result {
+        case .isWrittenOff: return nil
+        case .ends(let ending):
             finish(ending)
             return .finished
+        case .goesOn:
+            let pending = PendingCall(handle: Handle.bits(index: index, generation: generation))
+            whenPending(pending)
+            if let ending = change({ $0.becomePending(status) }) { finish(ending).complete() }
+            return .pending(pending)
         }
-        let pending = PendingCall(handle: Handle.bits(index: index, generation: generation))
-        whenPending(pending)
-        if let ending = change({ $0.becomePending(status) }) { finish(ending).complete() }
-        return .pending(pending)
+    }
+
+    /// Ends the call if its time is up: its thread has not come back from the extension, and never goes on when
+    /// it does. The slot rests for ever, because its control block is in the hands of that thread.
+    func writeOff(_ now: Instant) -> WrittenOffCall? {
+        // Of a later call the deadline is another one: it is stored before that call begins.
+        let generation = generation
+        guard due.load(ordering: .relaxed) <= now.nanoseconds,
+            let ending = change({ $0.writeOff(generation) }), let ended = current.take()
+        else { return nil }
+        due.store(.max, ordering: .relaxed)
+        let exchange = ended.exchange
+        let call = WrittenOffCall(tag: ended.tag, request: exchange.request.line)
+        ended.call.pointee.finish(ending, exchange, block)
+        exchange.handlerWasWrittenOff()
+        return call
     }
 
     /// Runs one callback, in the call's turn; its result is an ERROR_ number, 0 for success.

@@ -110,6 +110,12 @@ final class CallTable: Sendable {
         return (slot, slot._withUnsafeGuaranteedRef { $0.generation })
     }
 
+    func writeOffOverdue(_ now: Instant) -> [WrittenOffCall] {
+        (0..<made.load(ordering: .acquiring)).compactMap { index in
+            slots[index]._withUnsafeGuaranteedRef { $0.writeOff(now) }
+        }
+    }
+
     private func removeSurplus(ifMoreThan rest: Int) -> Unmanaged<CallSlot>? {
         surplus.withLock { $0.resting.removeFirst(ifMoreThan: rest) }
     }

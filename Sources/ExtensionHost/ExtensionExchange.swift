@@ -38,12 +38,19 @@ package protocol ExtensionExchange: MetaVariableSource {
     func appendLog(_ bytes: UnsafeRawBufferPointer)
     /// The status for the access log when the extension set dwHttpStatusCode.
     func noteStatus(_ status: Int)
+    /// The exchange was ended while the thread that runs it was in the extension, which that thread never leaves:
+    /// whatever it had goes on without it. The last call.
+    func handlerWasWrittenOff()
     /// The exchange is over: the last call. From whichever thread ended it.
     func complete()
 }
 
 extension ExtensionExchange {
     package var bodyIsComplete: Bool { true }
+
+    package func handlerWasWrittenOff() {
+        preconditionFailure("a call without a time limit was written off")
+    }
 
     package func readBodyNow(into room: UnsafeMutableRawBufferPointer) -> Int {
         readBody(into: room)

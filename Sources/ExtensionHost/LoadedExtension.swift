@@ -28,6 +28,8 @@ package final class LoadedExtension: Sendable {
     /// What the records of `FaultRecorder` call it.
     private let tag: UInt32
     private let whenFaulted: WhenFaulted?
+    /// Seconds.
+    private let callLimit: Double
     private let isTerminated = Atomic<Bool>(false)
 
     /// Told of a call that wanted to end the process or the thread, or that threw, before its thread goes on.
@@ -36,10 +38,11 @@ package final class LoadedExtension: Sendable {
     /// Loads an extension: checks the file, resolves its symbols, calls GetExtensionVersion.
     ///
     /// The extension's own code runs in this: do it first in a process that may die of it.
-    /// `copy` is what is loaded in the place of `path`, see `ExtensionCopy`.
+    /// `copy` is what is loaded in the place of `path`, see `ExtensionCopy`. `callLimit`: seconds after which
+    /// `WrittenOffCall.takeOverdue` ends a call.
     package static func load(
         path: String, name: String, copy: String? = nil, tag: UInt32 = 0,
-        whenFaulted: WhenFaulted? = nil
+        callLimit: Double = .infinity, whenFaulted: WhenFaulted? = nil
     ) throws(ExtensionError) -> LoadedExtension {
         let failure = LoadFailure(name: name, path: path)
         _ = try LoadFailure(name: name, path: copy ?? path).readFile()
@@ -50,12 +53,13 @@ package final class LoadedExtension: Sendable {
         let entryPoints = try EntryPoints(object, failure)
         FaultRecorder.enter(tag, .version)
         return try LoadedExtension(
-            name: name, path: path, entryPoints, failure, tag, whenFaulted)
+            name: name, path: path, entryPoints, failure, tag, callLimit, whenFaulted)
     }
 
     private init(
         name: String, path: String, _ entryPoints: EntryPoints, _ failure: LoadFailure,
-        _ tag: UInt32, _ whenFaulted: WhenFaulted?
+        _ tag: UInt32, _ callLimit: Double,
+        _ whenFaulted: WhenFaulted?
     ) throws(ExtensionError) {
         var info = HSE_VERSION_INFO()
         cextension_set_last_error(0)
@@ -67,6 +71,7 @@ package final class LoadedExtension: Sendable {
         self.entryPoints = entryPoints
         self.tag = tag
         self.whenFaulted = whenFaulted
+        self.callLimit = callLimit
         var warnings: [String] = []
         if let signal = FaultRecorder.restoreSignals() {
             warnings.append(
@@ -97,12 +102,15 @@ package final class LoadedExtension: Sendable {
             return .finished
         }
         return slot._withUnsafeGuaranteedRef { slot in
-            let generation = slot.begin(exchange, call, tag)
+            let generation = slot.begin(
+                exchange, call, tag, until: CoarseClock.now.adding(seconds: callLimit))
             let end = GuardedCall.run(entryPoints.answer, slot.block)
             let status =
                 if case .returned(let status) = end { status } else { report(end, exchange) }
             FaultRecorder.leave()
-            return slot.returned(generation, status, whenPending)
+            if let outcome = slot.returned(generation, status, whenPending) { return outcome }
+            // Another thread has everything that this one would go back to.
+            Thread.stay()
         }
     }
 

@@ -57,6 +57,11 @@ package enum Thread {
         }
     }
 
+    /// The calling thread does nothing more, as long as the process lives.
+    package static func stay() -> Never {
+        while true { poll(nil, 0, -1) }
+    }
+
     /// The number of processors this process may run on (man 2 sched_getaffinity).
     package static var processors: Int { max(1, Int(cplatform_processors())) }
 

@@ -56,7 +56,8 @@ struct CrashRecord: Equatable {
         let place = finding.place.map { " at \($0)" } ?? ""
         switch victim {
         case .call:
-            return "\(subject) \(finding.deed)\(place)\(call); the request got 500 (\(action))"
+            return
+                "\(subject) \(finding.deed)\(place)\(call); that request alone has failed (\(action))"
         case .host(let pid) where extensions.isEmpty || finding.certainty == .suspect:
             return "host \(pid) \(finding.deed)\(place) \(after)\(suspects); \(action)"
         case .worker(let pid, _) where extensions.isEmpty:

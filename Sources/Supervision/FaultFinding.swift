@@ -69,6 +69,16 @@ struct FaultFinding: Equatable {
         calls = 0
     }
 
+    /// Of a call that never came back.
+    init(overdue seconds: Double, request: String, of culprit: Int) {
+        culprits = [culprit]
+        let limit = seconds.isFinite ? PoolLedger.age(max(0, seconds)) : "its time"
+        deed = "did not come back within \(limit)"
+        self.request = request
+        function = .call
+        calls = 0
+    }
+
     private static let threw = "let an exception out of HttpExtensionProc"
 
     // MARK: A fault that was written down

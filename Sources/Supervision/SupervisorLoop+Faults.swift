@@ -53,6 +53,32 @@ extension SupervisorLoop {
         renewHost()
     }
 
+    /// A call has taken its thread along.
+    func callOverdue(
+        _ index: Int, _ request: String, _ seconds: Double, _ isTooMuch: Bool, of host: HostProcess
+    ) {
+        guard host.extensions.indices.contains(index) else {
+            return killForNonsense(host, "there is no extension \(index)")
+        }
+        let entry = host.extensions[index]
+        let finding = FaultFinding(overdue: seconds, request: request, of: index)
+        var actions = ["its thread is written off"]
+        if isTooMuch, !host.isSpoiled {
+            host.isSpoiled = true
+            actions.append("so many are that host \(host.process.pid) is replaced")
+            if entry.demoteAfter > 0 {
+                strikes.demote(entry.name, identity: entry.identity)
+                actions.append(Self.demotion(of: entry))
+            }
+        }
+        write(
+            finding, .call(host: host.process.pid), host.extensions,
+            Instant.now.seconds(since: host.started),
+            actions + consequences(of: finding, host.extensions, isOfHost: true))
+        renewHost()
+        keepHosts(.now)
+    }
+
     // MARK: In workers
 
     /// A worker of ours has died. True: a line says why; false: it is no fault of the extension's.
@@ -117,11 +143,13 @@ extension SupervisorLoop {
         switch outcome {
         case .strike(let count, let limit): return "strike \(count) of \(limit)"
         case .alreadyDemoted, .ignored: return nil
-        case .demoted:
-            return
-                "from now on extension \(culprit.name) is called in worker processes, one request"
-                + " at a time in each, until its file or its configuration changes"
+        case .demoted: return Self.demotion(of: culprit)
         }
+    }
+
+    private static func demotion(of entry: Settings.Extension) -> String {
+        "from now on extension \(entry.name) is called in worker processes, one request at a time in"
+            + " each, until its file or its configuration changes"
     }
 
     /// What strikes have moved out of the host is out of it in each host that is started from now on.

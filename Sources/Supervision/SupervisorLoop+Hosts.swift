@@ -271,6 +271,8 @@ extension SupervisorLoop {
         case .releaseWorker(let id, let reason):
             guard let pool = host.pools.first(where: { $0.workers[id] != nil }) else { return }
             apply(.released(id, by: host.id, reason), to: pool)
+        case .callOverdue(let index, let request, let seconds, let isTooMuch):
+            callOverdue(index, request, seconds, isTooMuch, of: host)
         case .healed(let index):
             if host.pools.indices.contains(index) { apply(.healed, to: host.pools[index]) }
         case .startScript(let id, let script): startScript(id, script, host, &descriptors)
@@ -298,7 +300,7 @@ extension SupervisorLoop {
             // The one it had is another file now: last lines do not go there.
             host.accessLog = nil
         case .ready, .failed, .wantWorker, .releaseWorker, .endScript, .adopted, .drained, .faulted,
-            .callFaulted, .healed:
+            .callFaulted, .healed, .callOverdue:
             break
         }
     }

@@ -17,6 +17,7 @@ struct CodingTests {
             .callFaulted(extension: 3, .threw, request: "GET /"),
             .callFaulted(extension: 0, .wantedExit(code: -1), request: ""),
             .callFaulted(extension: 1, .wantedThreadExit, request: "PUT /x"), .healed(pool: 2),
+            .callOverdue(extension: 1, request: "GET /", seconds: 0.5, isTooMuch: true),
             .handOver(id: 4), .adopted(id: 4, accepted: true), .adopted(id: 5, accepted: false),
             .startScript(
                 id: 1, Script(program: "", arguments: [], environment: [], folder: "")),

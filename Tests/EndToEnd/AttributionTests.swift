@@ -186,7 +186,7 @@ extension EndToEndTests {
                     let refused = try server.get("/faulty")
                     #expect(refused.status == 503)
                     let wait = Int(refused.value("Retry-After") ?? "") ?? 0
-                    #expect((1...30).contains(wait), "\(wait)")
+                    #expect((1...31).contains(wait), "\(wait)")
                 }
                 #expect(server.children(running: "--name faulty").isEmpty)
                 // A host that comes later knows of it too.
@@ -217,6 +217,82 @@ extension EndToEndTests {
                 try server.write(site.replacing(library, with: Package.products + "/libhello.so"))
                 try server.reload()
                 #expect(try server.get("/faulty").text == "Hello, world\n")
+            }
+        }
+
+        // MARK: Calls that do not come back
+
+        private func overdueSite(_ file: String, threads: Int, demoteAfter: Int) throws -> String {
+            let library = try Package.misbehaving("faults/\(file)")
+            return "threads: { max: \(threads) }\n"
+                + plainSite.replacing(
+                    "extensions:",
+                    with: """
+                        extensions:
+                          faulty:
+                            library: \(library)
+                            thread-safe: true
+                            timeouts: { call: 300ms }
+                            demote-after: \(demoteAfter)
+                        """
+                ).replacing(
+                    "handlers:", with: "handlers:\n      - { path: /faulty, extension: faulty }")
+        }
+
+        @Test(arguments: ["spin", "deadlock", "late", "cutlate"])
+        func aCallThatDoesNotComeBackIsEndedWithItsThreadAndNamed(_ file: String) throws {
+            try withServer(
+                try overdueSite(file, threads: 128, demoteAfter: 0), files: plainFiles
+            ) { server in
+                #expect(try server.get("/faulty").text == "fine")
+                let host = try #require(server.host)
+                let others = Load(.init(port: server.port, target: "/hello", clients: 2))
+                for _ in 0..<3 {
+                    let client = try server.client()
+                    try client.send("GET /faulty/x?now HTTP/1.1\r\nHost: a\r\n\r\n")
+                    if file == "cutlate" {
+                        let ending = #expect(throws: ClientError.self) { try client.response() }
+                        #expect(ending != .timedOut)
+                    } else {
+                        #expect(try client.response().status == 504)
+                    }
+                }
+                #expect(try server.get("/faulty").text == "fine")
+                #expect(
+                    eventually {
+                        server.errors.components(separatedBy: "extension faulty did not come back")
+                            .count == 4
+                    }, "\(server.errors)")
+                #expect(server.errors.contains("while it answered GET /faulty/x;"))
+                // The threads that come back late find nothing of theirs.
+                if file == "late" { Thread.sleep(forTimeInterval: 2) }
+                for _ in 0..<20 { #expect(try server.get("/faulty").text == "fine") }
+                let report = others.finish()
+                #expect(report.failed.isEmpty && Set(report.answered.keys) == [200])
+                #expect(server.host == host)
+            }
+        }
+
+        @Test func aHostThatLosesTooManyThreadsIsReplacedAndTheExtensionDemoted() throws {
+            try withServer(
+                try overdueSite("deadlock", threads: 8, demoteAfter: 100), files: plainFiles
+            ) { server in
+                let host = try #require(server.host)
+                let others = Load(.init(port: server.port, target: "/hello", clients: 2))
+                others.waitFor(answers: 10)
+                let stuck = try (0..<20).map { _ in try server.client() }
+                for client in stuck {
+                    try client.send("GET /faulty?now HTTP/1.1\r\nHost: a\r\n\r\n")
+                }
+                for client in stuck { #expect(try client.response().status == 504) }
+                #expect(eventually { server.host.map { $0 != host } ?? false })
+                #expect(server.errors.contains("extension faulty is called in worker processes"))
+                #expect(eventually { !host.isAlive })
+                #expect(eventually { (try? server.get("/faulty"))?.text == "fine" })
+                others.waitFor(answers: others.report.total + 20)
+                let report = others.finish()
+                #expect(report.failed.isEmpty, "\(report.failed)")
+                #expect(Set(report.answered.keys) == [200])
             }
         }
     }

@@ -73,6 +73,7 @@ final class Client {
 final class NoRunner: ExchangeRunner {
     static let shared = NoRunner()
     func resume(_ exchange: Exchange) {}
+    func handlerWasWrittenOff(_ exchange: Exchange) {}
 }
 
 /// Who gives a pool nothing it does not have.

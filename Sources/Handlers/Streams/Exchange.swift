@@ -9,6 +9,8 @@ package import Platform
 package protocol ExchangeRunner: AnyObject, Sendable {
     /// What the exchange waited for has come. From any thread, under no lock.
     func resume(_ exchange: Exchange)
+    /// The thread that runs it never comes back from its handler; the exchange has its answer. From any thread.
+    func handlerWasWrittenOff(_ exchange: Exchange)
 }
 
 /// One request with its body, and the answer to it. Knows no socket and no protocol version.
@@ -28,6 +30,8 @@ package final class Exchange {
         case parked(at: any Handler)
         /// The extension keeps it (HSE_STATUS_PENDING).
         case pending(PendingCall)
+        /// Its handler was written off, and has been answered for.
+        case writtenOff
         /// The response is complete and on its way.
         case sending
         /// There is nothing more to do.
@@ -103,6 +107,9 @@ package final class Exchange {
 
     /// What it waited for has come.
     package func resume() { runner?.resume(self) }
+
+    /// See `ExchangeRunner`.
+    package func handlerWasWrittenOff() { runner?.handlerWasWrittenOff(self) }
 
     // MARK: The response
 

@@ -330,4 +330,14 @@ final class Connection: Schedulable, @unchecked Sendable {
 extension Connection: ExchangeRunner {
     /// What the exchange waited for has come.
     func resume(_ exchange: Exchange) { shard.wake(self, .resumed) }
+
+    /// Its thread has the turn and never gives it back: the next one that is free takes it.
+    func handlerWasWrittenOff(_ exchange: Exchange) {
+        takeOver()
+        exchange.state = .writtenOff
+        life.handlerBegan()
+        shard.writeOff(threadOf: output)
+        yield(.resumed)
+        shard.enqueue(.passUnretained(self), waitsForHandler: false)
+    }
 }

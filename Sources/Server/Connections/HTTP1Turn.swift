@@ -236,6 +236,12 @@ enum HTTP1Turn {
             set.exchange.abandon()
             connection.life.answered()
             return nil
+        case .writtenOff:
+            // The client of a server whose threads get lost is better off with another connection.
+            set.exchange.request.refuseKeepAlive()
+            set.exchange.finish()
+            connection.life.answered()
+            return nil
         case .pending:
             guard causes.contains(.resumed) else { return .waiting }
             set.exchange.finish()
@@ -301,7 +307,11 @@ enum HTTP1Turn {
             connection.life.bodyBegan(thread.shard.host.connectionLimits, now: .now)
             return nil
         }
-        defer { thread.shard.arrivingCalls.leave() }
+        thread.isInArrivingCall.store(true, ordering: .releasing)
+        defer {
+            thread.isInArrivingCall.store(false, ordering: .relaxed)
+            thread.shard.arrivingCalls.leave()
+        }
         // The handler receives what this thread will not know of.
         connection.isDrained = false
         return call(connection, set, thread, mapping)

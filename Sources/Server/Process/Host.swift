@@ -149,6 +149,17 @@ final class Host: Sendable {
         }
     }
 
+    /// A quarter of the threads there may be never comes back from calls.
+    var hasLostTooManyThreads: Bool {
+        var lost = 0
+        var most = 0
+        for shard in shards {
+            lost += shard.writtenOff.load(ordering: .relaxed)
+            most += shard.threadCount.max
+        }
+        return lost * 4 >= most
+    }
+
     /// The number of open connections.
     var connectionCount: Int {
         var count = 0

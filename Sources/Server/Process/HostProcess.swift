@@ -174,7 +174,17 @@ package final class HostProcess {
     private func serve() {
         Thread.nameCurrent("mortise-host")
         do throws(SystemError) {
-            try Housekeeping(host: host, pools: table.pools).start()
+            let link = link
+            let limits = table.callLimits
+            var keeper = Housekeeping(host: host, pools: table.pools)
+            keeper.whenWrittenOff = { call, isTooMuch in
+                let index = Int(call.tag) - 1
+                link.send(
+                    .callOverdue(
+                        extension: index, request: call.request, seconds: limits[index],
+                        isTooMuch: isTooMuch))
+            }
+            try keeper.start()
             try host.listen()
         } catch {
             log.log(.error, "the host cannot serve: \(error); another takes over")

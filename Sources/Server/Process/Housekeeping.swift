@@ -1,6 +1,7 @@
 // What has to be done now and then and may block.
 // SPDX-License-Identifier: Apache-2.0
 
+import ExtensionHost
 import Handlers
 import Platform
 
@@ -8,6 +9,9 @@ import Platform
 struct Housekeeping {
     let host: Host
     let pools: [WorkerPool]
+    /// Told of each call that was ended with its thread; `isTooMuch`: the host has lost so many that it should
+    /// be replaced.
+    var whenWrittenOff: @Sendable (_ call: WrittenOffCall, _ isTooMuch: Bool) -> Void = { _, _ in }
 
     private static let interval = 100
     /// Every so many intervals it looks for newcomers that nobody has been told of.
@@ -20,6 +24,9 @@ struct Housekeeping {
                 let now = Instant.now
                 for pool in pools { pool.expire(now) }
                 for shard in host.shards { shard.resumeAccepting() }
+                for call in WrittenOffCall.takeOverdue(now) {
+                    whenWrittenOff(call, host.hasLostTooManyThreads)
+                }
                 guard round % Self.rounds == 0 else { continue }
                 for shard in host.shards { shard.watchForgotten() }
             }

@@ -13,6 +13,8 @@ struct HandlerTable: Sendable {
     let scripts: ScriptTable
     let extensions: [LoadedExtension]
     let router: Router
+    /// Seconds for a call, by the index of the extension.
+    let callLimits: [Double]
 
     init(_ settings: Settings, link: SupervisorLink) {
         let pools = settings.pools.enumerated().map {
@@ -35,6 +37,7 @@ struct HandlerTable: Sendable {
             Self.site(site, number: index + 1, chain, programs)
         }
         self.pools = pools
+        callLimits = settings.extensions.map { $0.callTimeout ?? settings.timeouts.request }
         self.scripts = scripts
         extensions = loaded
         router = Router(sites: sites, hosts: settings.sites.map(\.hosts))
@@ -68,7 +71,8 @@ struct HandlerTable: Sendable {
             do throws(ExtensionError) {
                 let library = try LoadedExtension.load(
                     path: entry.verdict?.path ?? entry.library, name: entry.name,
-                    copy: entry.verdict?.copy, tag: UInt32(index + 1)
+                    copy: entry.verdict?.copy, tag: UInt32(index + 1),
+                    callLimit: entry.callTimeout ?? settings.timeouts.request
                 ) { fault in
                     if let end = CallEnd(fault.end) {
                         link.send(.callFaulted(extension: index, end, request: fault.request))

@@ -19,7 +19,7 @@ final class Shard: Sendable {
     /// Threads in calls of handlers whose bodies are still arriving.
     let arrivingCalls: WaitingThreads
     private let threads = Mutex<[ShardThread]>([])
-    private let threadCount: Threads
+    let threadCount: Threads
     /// Wakes a thread that sleeps for something in the queue.
     private let wakeUp: EventCounter
     /// The clock's own event: see `GrowthRule`.
@@ -218,7 +218,7 @@ final class Shard: Sendable {
             return threads
         }
         var look = Look()
-        for thread in all {
+        for thread in all where !thread.isWrittenOff.load(ordering: .relaxed) {
             if thread.startsHandlers { look.running += 1 } else { look.hasReserve = true }
             let hasMoved = thread.hasMoved()
             look.progress &+= thread.lastProgress
@@ -264,6 +264,32 @@ final class Shard: Sendable {
             host.complaints.log(
                 "threads", .error,
                 "cannot start another thread: \(error); requests wait for the threads there are")
+        }
+    }
+
+    /// [any] Threads that never come back; others take their places.
+    let writtenOff = Atomic<Int>(0)
+
+    /// A handler's thread is lost, and with it what it holds for as long as the handler runs.
+    func writeOff(threadOf output: ClientOutput) {
+        let lost = threads.withLock { threads in
+            threads.first { thread in
+                thread.handling.load(ordering: .acquiring)?.toOpaque()
+                    == Unmanaged.passUnretained(output).toOpaque()
+            }
+        }
+        guard let lost else { preconditionFailure("a handler runs on no thread of its shard") }
+        lost.handling.store(nil, ordering: .relaxed)
+        lost.isWrittenOff.store(true, ordering: .relaxed)
+        writtenOff.add(1, ordering: .relaxed)
+        if lost.isInArrivingCall.load(ordering: .acquiring) { arrivingCalls.leave() }
+        reclaim(lost.batch)
+        do throws(SystemError) {
+            // At least so many are always there.
+            if lost.kind == .permanent { try addThread(.permanent) }
+        } catch {
+            host.complaints.log(
+                "threads", .error, "cannot start a thread in the place of a lost one: \(error)")
         }
     }
 

@@ -34,6 +34,10 @@ final class ShardThread: @unchecked Sendable {
     private let processorClock = Atomic<Int32>(0)
     /// [any] True once it has left.
     let hasLeft = Atomic<Bool>(false)
+    /// [any] It is in a call that it never comes back from.
+    let isWrittenOff = Atomic<Bool>(false)
+    /// [any] It counts among `Shard.arrivingCalls`.
+    let isInArrivingCall = Atomic<Bool>(false)
     /// It runs nothing that may keep it for long: not an extension's code.
     var mayKeepNext = true
     /// What this thread has woken and runs next, unless it may be blocked before.
