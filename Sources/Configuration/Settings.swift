@@ -93,6 +93,8 @@ package struct Settings: Sendable, Equatable {
         package var threadSafe: Bool?
         /// Faults within a minute after which it is called in worker processes; 0 = never.
         package var demoteAfter = 3
+        /// Calls inside the host at once; nil: half of `Threads.max`.
+        package var concurrency: Int?
         /// Seconds for a call inside the host; nil: `Timeouts.request`.
         package var callTimeout: Double?
         /// Whether a new file is taken without being told.

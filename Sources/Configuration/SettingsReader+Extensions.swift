@@ -39,13 +39,17 @@ extension SettingsReader {
         }
         guard let section = Section(value, expected: "a mapping with a library") else { return }
         section.allow([
-            "library", "thread-safe", "demote-after", "watch", "timeouts", "pool", "settings",
+            "library", "thread-safe", "concurrency", "demote-after", "watch", "timeouts", "pool",
+            "settings",
         ])
         let expected = "a library: a path, or a name looked for in extension-directories"
         if let library = section.required("library", in: "an extension")?.text(expected) {
             result.library = Path.named(library, in: folder)
         }
         result.threadSafe = section["thread-safe"]?.flag()
+        if let count = section["concurrency"]?.integer(1...100_000) {
+            result.concurrency = count
+        }
         if let value = section["timeouts"], let times = Section(value, expected: "a mapping") {
             times.allow(["call"])
             result.callTimeout = times["call"]?.duration(Quantity.positiveDuration)

@@ -176,7 +176,7 @@ struct ComplaintTests {
         (
             "extensions: { a: { library: x, thread_safe: true } }",
             "1:32: found 'thread_safe', "
-                + "expected one of library, thread-safe, demote-after, watch, timeouts, pool, settings; did you mean "
+                + "expected one of library, thread-safe, concurrency, demote-after, watch, timeouts, pool, settings; did you mean "
                 + "'thread-safe'?"
         ),
         (

@@ -196,10 +196,14 @@ struct RunningServer {
         let named = Settings.Site(name: "main")
         let mappings = [
             RoutedMapping(
-                .prefix("/x"), ExtensionHandler(library: Answering.library, settings: []),
+                .prefix("/x"),
+                ExtensionHandler(
+                    library: Answering.library, settings: [], concurrency: 1 << 20),
                 kind: .program, served: ServedMapping(name: "extension test")),
             RoutedMapping(
-                .prefix("/preload"), ExtensionHandler(library: Answering.library, settings: []),
+                .prefix("/preload"),
+                ExtensionHandler(
+                    library: Answering.library, settings: [], concurrency: 1 << 20),
                 kind: .program, served: ServedMapping(name: "extension test"),
                 preloadsBody: true),
             RoutedMapping(

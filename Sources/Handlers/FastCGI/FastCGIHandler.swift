@@ -61,7 +61,8 @@ package final class FastCGIHandler: Handler {
         case .refusal(let reason, let retryAfter):
             relay.failures.fail(exchange, status: 503, reason: reason, retryAfter: retryAfter)
         case .departure: exchange.abandon()
-        case nil: preconditionFailure("a parked exchange was resumed and nothing had arrived")
+        case .turn: preconditionFailure("an exchange that waited for a worker got a turn")
+        case nil: preconditionFailure("an exchange that waited for a worker got none")
         }
         return .done
     }

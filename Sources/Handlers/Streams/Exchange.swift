@@ -47,6 +47,8 @@ package final class Exchange {
     package var state = State.receiving
     /// Written by whoever ends the wait of a parked exchange, before `resume()`.
     package var arrival: Arrival?
+    /// Its place among the calls of the extension that it is in.
+    var callTurn: CallTurn?
     package var body = RequestBody()
     package var route = Route()
     package private(set) var remote = SocketAddress.unix("")
@@ -109,7 +111,10 @@ package final class Exchange {
     package func resume() { runner?.resume(self) }
 
     /// See `ExchangeRunner`.
-    package func handlerWasWrittenOff() { runner?.handlerWasWrittenOff(self) }
+    package func handlerWasWrittenOff() {
+        callTurn = nil
+        runner?.handlerWasWrittenOff(self)
+    }
 
     // MARK: The response
 

@@ -176,7 +176,9 @@ package final class HostProcess {
         do throws(SystemError) {
             let link = link
             let limits = table.callLimits
-            var keeper = Housekeeping(host: host, pools: table.pools)
+            let handlers = table.handlers
+            var keeper = Housekeeping(
+                host: host, pools: table.pools, handlers: handlers.compactMap(\.self))
             keeper.whenWrittenOff = { call, isTooMuch in
                 let index = Int(call.tag) - 1
                 link.send(

@@ -9,6 +9,7 @@ import Platform
 struct Housekeeping {
     let host: Host
     let pools: [WorkerPool]
+    var handlers: [ExtensionHandler] = []
     /// Told of each call that was ended with its thread; `isTooMuch`: the host has lost so many that it should
     /// be replaced.
     var whenWrittenOff: @Sendable (_ call: WrittenOffCall, _ isTooMuch: Bool) -> Void = { _, _ in }
@@ -23,6 +24,7 @@ struct Housekeeping {
                 Thread.sleep(milliseconds: Self.interval)
                 let now = Instant.now
                 for pool in pools { pool.expire(now) }
+                for handler in handlers { handler.expire(now) }
                 for shard in host.shards { shard.resumeAccepting() }
                 for call in WrittenOffCall.takeOverdue(now) {
                     whenWrittenOff(call, host.hasLostTooManyThreads)

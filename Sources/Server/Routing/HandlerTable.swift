@@ -15,6 +15,8 @@ struct HandlerTable: Sendable {
     let router: Router
     /// Seconds for a call, by the index of the extension.
     let callLimits: [Double]
+    /// Those inside the host, by the index of the extension.
+    let handlers: [ExtensionHandler?]
 
     init(_ settings: Settings, link: SupervisorLink) {
         let pools = settings.pools.enumerated().map {
@@ -37,6 +39,7 @@ struct HandlerTable: Sendable {
             Self.site(site, number: index + 1, chain, programs)
         }
         self.pools = pools
+        handlers = programs.extensions.map { $0.handler as? ExtensionHandler }
         callLimits = settings.extensions.map { $0.callTimeout ?? settings.timeouts.request }
         self.scripts = scripts
         extensions = loaded
@@ -80,8 +83,11 @@ struct HandlerTable: Sendable {
                 }
                 loaded.append(library)
                 for warning in library.warnings { ErrorLog.shared.log(.warning, warning) }
+                let handler = ExtensionHandler(
+                    library: library, settings: values,
+                    concurrency: entry.concurrency ?? max(1, settings.threads.max / 2))
                 return Program(
-                    handler: ExtensionHandler(library: library, settings: values),
+                    handler: handler,
                     settings: values)
             } catch {
                 return broken(entry, "\(error)")
