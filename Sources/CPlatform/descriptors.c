@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -111,3 +112,5 @@ int cplatform_processors(void) {
 }
 
 int cplatform_thread(void) { return gettid(); }
+
+void cplatform_print_by_lines(void) { setvbuf(stdout, NULL, _IOLBF, 0); }

@@ -30,6 +30,7 @@ package final class ErrorLog: Sendable {
     private let descriptor = Atomic<Int32>(STDERR_FILENO)
     private let lost = Atomic<Int>(0)
     private let isSilent = Atomic<Bool>(false)
+    private let isRelayed = Atomic<Bool>(false)
     /// A failed write left part of a line.
     private let endsInFragment = Atomic<Bool>(false)
 
@@ -75,6 +76,9 @@ package final class ErrorLog: Sendable {
         }
     }
 
+    /// Another process reads the lines and adds the time: a line is its level and its text, "<3>text".
+    package func beRelayed() { isRelayed.store(true, ordering: .relaxed) }
+
     /// Leaves out what is logged until it is told otherwise: another process has said the same before.
     package func beSilent(_ isSilent: Bool) { self.isSilent.store(isSilent, ordering: .relaxed) }
 
@@ -103,6 +107,7 @@ package final class ErrorLog: Sendable {
         handler: String? = nil, pid: Int32? = nil, script: String? = nil
     ) {
         guard !isSilent.load(ordering: .relaxed) else { return }
+        if isRelayed.load(ordering: .relaxed) { return relay(level, bytes) }
         let process = place.withLock { $0.process }
         let missed = lost.exchange(0, ordering: .relaxed)
         if missed > 0 {
@@ -120,6 +125,13 @@ package final class ErrorLog: Sendable {
             line.append(contentsOf: "...".utf8)
         }
         if !write(&line) { lost.add(1, ordering: .relaxed) }
+    }
+
+    private func relay(_ level: LogLevel, _ bytes: UnsafeBufferPointer<UInt8>) {
+        var line: [UInt8] = []
+        level.prefix.withUTF8Buffer { line.append(contentsOf: $0) }
+        _ = LogText.append(bytes, to: &line, limit: Self.longestLine - 4)
+        _ = write(&line)
     }
 
     /// The line up to its text.

@@ -3,6 +3,7 @@
 
 import CPlatform
 import Glibc
+import Synchronization
 
 /// Where a log goes: a file of its own, or standard output, which may be a pipe, a socket or a terminal.
 package struct LogFile: ~Copyable, Sendable {
@@ -22,7 +23,16 @@ package struct LogFile: ~Copyable, Sendable {
 
     /// Standard output.
     package static func standardOutput() throws(SystemError) -> LogFile {
-        try LogFile(sharing: STDOUT_FILENO)
+        try LogFile(sharing: output.load(ordering: .relaxed))
+    }
+
+    /// Where standard output was before somebody else got its number.
+    private static let output = Atomic<Int32>(STDOUT_FILENO)
+
+    /// Logs go on where standard output leads now, whatever becomes of its number.
+    static func keepStandardOutput() throws(SystemError) {
+        let number = try retrying("fcntl") { fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) }
+        output.store(number, ordering: .relaxed)
     }
 
     /// A place that takes nothing: each write fails with EBADF.

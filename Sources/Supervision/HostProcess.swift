@@ -20,6 +20,10 @@ final class HostProcess {
     let id: UInt64
     let process: ChildProcess
     let socket: MessageSocket
+    /// The read end of its standard output and error; -1 when it is closed.
+    private(set) var outputPipe: Int32
+    var output = WorkerOutput()
+    var outputLimit = RateLimit(burst: 200, perSecond: 20)
     /// Which configuration it was started with, see `SupervisorLoop.configuration`.
     let configuration: UInt64
     /// When it was executed; of one that serves, when it began to.
@@ -58,9 +62,10 @@ final class HostProcess {
     var accessLog: LogFile?
 
     init(
-        id: UInt64, process: ChildProcess, socket: MessageSocket, configuration: UInt64,
-        memory: Memory, started: Instant
+        id: UInt64, process: ChildProcess, socket: MessageSocket, outputPipe: consuming Descriptor,
+        configuration: UInt64, memory: Memory, started: Instant
     ) {
+        self.outputPipe = outputPipe.take()
         self.id = id
         self.process = process
         self.socket = socket
@@ -69,6 +74,13 @@ final class HostProcess {
         lines = memory.lines
         faults = memory.faults
         self.started = started
+    }
+
+    deinit { closeOutput() }
+
+    func closeOutput() {
+        if outputPipe >= 0 { closeDescriptor(outputPipe) }
+        outputPipe = -1
     }
 
     /// What a host and its supervisor both have.

@@ -94,18 +94,23 @@ extension SupervisorLoop {
         let socket = MessageSocket(Descriptor(owning: ends.0))
         let hostEnd = Descriptor(owning: ends.1)
         let memory = try HostProcess.Memory()
+        let pipe = try Files.pipe()
+        let outputPipe = Descriptor(owning: pipe.read)
+        let inputPipe = Descriptor(owning: pipe.write)
+        Files.setNonBlocking(outputPipe.number)
         var start = ProcessStart(program: options.programPath, arguments: options.hostArguments)
         start.environment = ChildEnvironment.strings
         start.environment.append(Array("\(RuntimeFolder.variable)=\(folder.path)".utf8))
-        start.descriptors = [-1, 1, 2, hostEnd.number]
+        start.descriptors = [-1, 1, 2, hostEnd.number, inputPipe.number]
         start.keepsOpenFileLimit = true
         let host = HostProcess(
             id: newNumber(), process: try ChildProcess(start), socket: socket,
-            configuration: configuration, memory: memory, started: now)
+            outputPipe: outputPipe, configuration: configuration, memory: memory, started: now)
         hosts[host.id] = host
         known.insert(host.process.pid)
         watch(host.process.handle.number, .hostEnd(host.id))
         watch(socket.descriptor.number, .hostMessages(host.id))
+        watch(host.outputPipe, .hostOutput(host.id))
         return host
     }
 
@@ -371,6 +376,7 @@ extension SupervisorLoop {
         // What it said before it died.
         while readMessage(of: host) {}
         stopListening(to: host)
+        endOutput(of: host)
         unwatch(host.process.handle.number)
         for timer in [Timer.host(id), .flush(id)] { times[timer] = .never }
         host.process.signalGroup(.kill)

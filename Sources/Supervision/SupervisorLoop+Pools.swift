@@ -273,7 +273,9 @@ extension SupervisorLoop {
                 .warning, "\(dropped) lines of its output were dropped", handler: handler,
                 pid: worker.process.pid)
         }
-        log.log(.notice, bytes: bytes, handler: handler, pid: worker.process.pid)
+        // What a program prints is a notice unless it says otherwise.
+        let (level, text) = LogLevel.taken(from: bytes) ?? (.notice, bytes)
+        log.log(level, bytes: text, handler: handler, pid: worker.process.pid)
     }
 }
 

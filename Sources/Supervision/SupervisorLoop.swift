@@ -19,6 +19,7 @@ final class SupervisorLoop {
         case signals
         case hostEnd(UInt64)
         case hostMessages(UInt64)
+        case hostOutput(UInt64)
         case workerEnd(pool: UInt64, UInt64)
         case workerOutput(pool: UInt64, UInt64)
         case probes
@@ -221,6 +222,7 @@ final class SupervisorLoop {
         case .hostMessages(let id):
             if events.contains(.writable) { flush(id) }
             if events != .writable { readMessage(of: id) }
+        case .hostOutput(let id): readOutput(ofHost: id)
         case .workerEnd(let pool, let id): workerEnded(pool: pool, id)
         case .workerOutput(let pool, let id): readOutput(pool: pool, id)
         case .probes: advanceProbes()

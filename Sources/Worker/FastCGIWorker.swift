@@ -38,6 +38,9 @@ package struct FastCGIWorker {
         library: String, name: String, options: Options = Options(), listener: Int32 = 0
     ) -> Int32 {
         Signal.ignore(.pipe)
+        StandardStreams.printByLines()
+        // The supervisor reads what it writes.
+        if RuntimeFolder.path != nil { ErrorLog.shared.beRelayed() }
         Thread.nameCurrent("mortise-worker")
         do {
             // Before the extension may start threads: they inherit the blocked signals.

@@ -325,5 +325,55 @@ extension EndToEndTests {
                 #expect(report.failed.isEmpty && Set(report.answered.keys) == [200])
             }
         }
+
+        // MARK: What extensions print
+
+        private func printingSite(_ file: String, isThreadSafe: Bool) throws -> String {
+            let library = try Package.misbehaving("faults/\(file)")
+            return plainSite.replacing(
+                "extensions:",
+                with: "extensions:\n  faulty: { library: \(library), thread-safe: \(isThreadSafe) }"
+            ).replacing(
+                "handlers:", with: "handlers:\n      - { path: /faulty, extension: faulty }")
+        }
+
+        @Test(arguments: [true, false])
+        func whatAnExtensionPrintsIsALineOfTheLogAndForgesNone(_ isThreadSafe: Bool) throws {
+            try withServer(
+                try printingSite("prints", isThreadSafe: isThreadSafe), files: plainFiles
+            ) { server in
+                let answer = try server.get("/faulty?now")
+                #expect(answer.text == "fine")
+                let words = isThreadSafe ? "notice supervisor/" : "notice"
+                #expect(
+                    eventually {
+                        server.errors.components(separatedBy: "\n").contains {
+                            $0.contains(words) && $0.contains("faulty")
+                                && $0.hasSuffix("]: plain words")
+                        }
+                    }, "\(server.errors)")
+                #expect(eventually { server.errors.contains("]: it is \\x1b[31mserious") })
+                let lines = server.errors.components(separatedBy: "\n")
+                #expect(lines.contains { $0.contains("error") && $0.contains("serious") })
+                #expect(!lines.contains { $0.hasPrefix("2026-01-01T00:00:00.000Z") })
+                let output = server.site.text("output.log")
+                #expect(output.isEmpty)
+            }
+        }
+
+        @Test(arguments: [true, false])
+        func anExtensionThatFloodsFillsNoLogAndHoldsUpNobody(_ isThreadSafe: Bool) throws {
+            try withServer(
+                try printingSite("floods", isThreadSafe: isThreadSafe), files: plainFiles
+            ) { server in
+                let others = Load(.init(port: server.port, target: "/hello", clients: 2))
+                let answer = try server.get("/faulty?now")
+                #expect(answer.text == "fine")
+                let report = others.finish()
+                #expect(report.failed.isEmpty && Set(report.answered.keys) == [200])
+                #expect(server.errors.utf8.count < 2_000_000)
+                #expect(try server.get("/faulty").text == "fine")
+            }
+        }
     }
 }

@@ -32,6 +32,9 @@ int cplatform_epoll_wait(int epoll, int milliseconds, void *room, int count);
 /// Opens and closes a descriptor of at least this number, which enlarges the process's table of descriptors.
 int cplatform_enlarge_descriptors(int number);
 
+/// What is printed to standard output is written at each end of a line (man 3 setvbuf).
+void cplatform_print_by_lines(void);
+
 /// fcntl(F_SETFL / F_SETFD) helpers, 0 or -1 with errno.
 int cplatform_set_nonblocking(int descriptor, int on);
 int cplatform_is_nonblocking(int descriptor);

@@ -22,6 +22,8 @@ package final class HostProcess {
     package static func run(builtInExtensionFolder: String) -> Int32 {
         Thread.nameCurrent("mortise-spare")
         guard let link = try? SupervisorLink.inherited() else { return 1 }
+        // Without it what extensions print goes where the logs go.
+        try? StandardStreams.divert(to: Descriptor(owning: 4))
         guard let start = link.waitForStart() else { return 0 }
         do throws(HostFailure) {
             let settings = try settings(of: start, builtInExtensionFolder)
