@@ -205,6 +205,8 @@ static void thread_ends(void *argument) {
         if (claim_fault()) record(CPLATFORM_FAULT_THREAD_END, 0, 0);
         // What the thread was doing will never be done: where nobody has been told, nobody else acts.
         if (notice_socket < 0) cplatform_exit_now(1);
+        // The slot says what it was, and is nobody else's.
+        return;
     }
     own_slot = NULL;
     __atomic_store_n(&slot->owner, 0, __ATOMIC_RELEASE);

@@ -51,6 +51,7 @@ extension SupervisorLoop {
             Instant.now.seconds(since: host.started),
             [action] + consequences(of: finding, host.extensions, isOfHost: true))
         renewHost()
+        keepHosts(.now)
     }
 
     /// A call has taken its thread along.

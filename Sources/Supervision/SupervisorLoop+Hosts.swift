@@ -15,7 +15,8 @@ extension SupervisorLoop {
     func keepHosts(_ now: Instant) {
         guard phase == .serving, probing?.isStart != true else { return }
         let wanted = standby.wanted(
-            isServing: current != nil, keepsSpare: settings.spare && hasServed, now: now)
+            isServing: current != nil && !needsSuccessor, keepsSpare: settings.spare && hasServed,
+            now: now)
         times[.startHosts] = standby.nextChange(now: now)
         for host in standbyHosts.filter({ $0.state == .ready }).dropFirst(max(1, wanted)) {
             dismiss(host)
@@ -135,10 +136,16 @@ extension SupervisorLoop {
         keepHosts(.now)
     }
 
+    /// The host that serves should not do so any longer.
+    private var needsSuccessor: Bool {
+        guard let host = current.flatMap({ hosts[$0] }) else { return false }
+        return host.isSpoiled || host.configuration < configuration
+    }
+
     /// Puts a host that stands by in the place of one that should not serve any longer, or of none.
     func renewHost() {
         let old = current.flatMap { hosts[$0] }
-        guard phase == .serving, old == nil || old!.isSpoiled || old!.configuration < configuration,
+        guard phase == .serving, old == nil || needsSuccessor,
             let next = standbyHosts.filter({ $0.state == .ready }).min(by: { $0.id < $1.id }),
             hosts.values.count(where: { $0.state == .leaving }) < Self.mostLeaving
         else { return }
@@ -401,6 +408,8 @@ extension SupervisorLoop {
         } else {
             logDeparture(of: host, end)
         }
+        // There is room for one more that leaves.
+        renewHost()
         keepHosts(.now)
         if phase == .serving && reloadIsWanted { beginReload() }
     }

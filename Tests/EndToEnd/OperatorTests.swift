@@ -76,6 +76,19 @@ extension EndToEndTests {
             }
         }
 
+        @Test func withoutASpareARecycledHostIsReplacedToo() throws {
+            try withServer("spare: false\n" + plainSite, files: plainFiles) { server in
+                let before = try #require(server.host)
+                #expect(server.spareHosts.isEmpty)
+                #expect(ask(["recycle"], server).code == 0)
+                #expect(eventually { server.host.map { $0 != before } ?? false })
+                #expect(eventually { !before.isAlive })
+                #expect(server.spareHosts.isEmpty)
+                let answer = try server.get("/hello")
+                #expect(answer.status == 200)
+            }
+        }
+
         @Test(arguments: ["hello", "counter"])
         func whatIsQuarantinedByHandAnswers503UntilItIsReleased(_ name: String) throws {
             try withServer(plainSite, files: plainFiles) { server in
