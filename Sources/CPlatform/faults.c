@@ -77,7 +77,8 @@ void cplatform_leave(void) {
 
 static int claim_fault(void) {
     uint32_t nobody = 0;
-    return page && __atomic_compare_exchange_n(&page->fault.claimed, &nobody, 1, 0,
+    // The page of a copy is the one of the process that it was made of.
+    return page && !cplatform_is_copy() && __atomic_compare_exchange_n(&page->fault.claimed, &nobody, 1, 0,
                                                __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
@@ -165,7 +166,7 @@ static void catch_signal(int number, siginfo_t *info, void *context) {
         fault->overflow = stack_low && number == SIGSEGV && stack < stack_low + 64 * 1024;
         record(CPLATFORM_FAULT_SIGNAL, number, counter);
         record_frames(counter, 1);
-    } else if (page && page->fault.thread != thread_number()) {
+    } else if (page && !cplatform_is_copy() && page->fault.thread != thread_number()) {
         // Another thread is writing down the first fault, and ends the process then.
         limit_last_words();
         for (;;) pause();

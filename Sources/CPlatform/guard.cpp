@@ -3,6 +3,7 @@
 #include <csetjmp>
 #include <cxxabi.h>
 #include <dlfcn.h>
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,6 +22,13 @@ struct Guard {
 
 thread_local Guard *innermost;
 
+/// This process is a copy that somebody else's code has made with fork(2): nothing here is its own.
+volatile int is_copy;
+
+__attribute__((constructor)) void watch_forks() {
+    pthread_atfork(nullptr, nullptr, [] { is_copy = 1; });
+}
+
 /// Where `exit` leads when no guarded call can be left instead.
 template <typename Function> Function *next(const char *name) {
     return reinterpret_cast<Function *>(dlsym(RTLD_NEXT, name));
@@ -29,7 +37,8 @@ template <typename Function> Function *next(const char *name) {
 /// Goes back to the innermost guarded call of the thread, when there is one.
 void leave(int how, int code) {
     Guard *guard = innermost;
-    if (!guard) return;
+    // A copy that wants to end ends.
+    if (!guard || is_copy) return;
     guard->code = static_cast<uint32_t>(code);
     _longjmp(guard->place, how);
 }
@@ -49,11 +58,14 @@ extern "C" int cplatform_call_guarded(uint32_t (*function)(void *), void *argume
     innermost = &guard;
     try {
         *result = function(argument);
+        // What the call would go back to belongs to the process that the copy was made of.
+        if (is_copy) cplatform_exit_now(1);
     } catch (abi::__forced_unwind &) {
         // The thread is being cancelled: who stops that is ended by glibc.
         innermost = guard.outer;
         throw;
     } catch (...) {
+        if (is_copy) cplatform_exit_now(1);
         innermost = guard.outer;
         *result = 0;
         return CPLATFORM_THREW;
@@ -61,6 +73,8 @@ extern "C" int cplatform_call_guarded(uint32_t (*function)(void *), void *argume
     innermost = guard.outer;
     return CPLATFORM_RETURNED;
 }
+
+extern "C" int cplatform_is_copy(void) { return is_copy; }
 
 extern "C" void cplatform_exit_now(int code) {
     for (;;) syscall(SYS_exit_group, code);

@@ -226,6 +226,32 @@ extension EndToEndTests {
             }
         }
 
+        /// What a copy of the process does is none of the server's business, and costs nobody anything.
+        @Test(arguments: ["forkreturn", "forkexit", "forkcrash"], [true, false])
+        func aCopyOfTheProcessEndsByItself(_ file: String, _ isThreadSafe: Bool) throws {
+            let library = try Package.misbehaving("faults/\(file)")
+            let site = plainSite.replacing(
+                "extensions:",
+                with: "extensions:\n  faulty: { library: \(library), thread-safe: \(isThreadSafe) }"
+            ).replacing(
+                "handlers:", with: "handlers:\n      - { path: /faulty, extension: faulty }")
+            try withServer(site, files: plainFiles) { server in
+                #expect(try server.get("/faulty").text == "fine")
+                let host = try #require(server.host)
+                let workers = server.children(running: "--name faulty")
+                let client = try server.client()
+                for _ in 0..<5 {
+                    #expect(try client.exchange("GET", "/faulty?now").text == "fine")
+                    #expect(try client.exchange("GET", "/hello").status == 200)
+                }
+                #expect(server.host == host)
+                #expect(server.children(running: "--name faulty") == workers)
+                #expect(!server.errors.contains("extension faulty"), "\(server.errors)")
+                let processes = server.children(running: " host ").filter { $0.isAlive }
+                #expect(processes.count == 2)
+            }
+        }
+
         // MARK: Calls that do not come back
 
         private func overdueSite(_ file: String, threads: Int, demoteAfter: Int) throws -> String {

@@ -130,6 +130,9 @@ enum cplatform_call_end {
 /// objects find those of guard.cpp first.
 int cplatform_call_guarded(uint32_t (*function)(void *), void *argument, uint32_t *result);
 
+/// Not 0: this process is a copy of another one, made with fork(2).
+int cplatform_is_copy(void);
+
 /// Ends the process as _exit(2) does.
 void cplatform_exit_now(int code) __attribute__((noreturn));
 
