@@ -26,6 +26,8 @@ static struct cplatform_page *page;
 static int notice_socket = -1;
 static char notice[MOST_NOTICE];
 static size_t notice_length;
+static void (*last_act)(void *, int);
+static void *last_argument;
 static pthread_key_t thread_key;
 
 /// The calling thread's slot; NULL until it needs one.
@@ -82,6 +84,10 @@ static int claim_fault(void) {
                                                __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 }
 
+static void act_at_fault(int is_last) {
+    if (last_act) last_act(last_argument, is_last);
+}
+
 static void record(enum cplatform_fault_kind kind, int number, uint64_t counter) {
     struct cplatform_fault *fault = &page->fault;
     fault->number = number;
@@ -135,7 +141,6 @@ static void name_function(int index, uint64_t address) {
 }
 
 static void record_frames(uint64_t counter, int has_counter) {
-    limit_last_words();
     struct walk walk = {.counter = counter, .has_begun = !has_counter};
     _Unwind_Backtrace(add_frame, &walk);
     name_function(0, counter);
@@ -165,7 +170,10 @@ static void catch_signal(int number, siginfo_t *info, void *context) {
         fault->stack = stack;
         fault->overflow = stack_low && number == SIGSEGV && stack < stack_low + 64 * 1024;
         record(CPLATFORM_FAULT_SIGNAL, number, counter);
+        limit_last_words();
+        act_at_fault(0);
         record_frames(counter, 1);
+        act_at_fault(1);
     } else if (page && !cplatform_is_copy() && page->fault.thread != thread_number()) {
         // Another thread is writing down the first fault, and ends the process then.
         limit_last_words();
@@ -192,7 +200,10 @@ void cplatform_record_exit(int code, void *caller) {
     // The call is the last of its function: what it would return to may be another one.
     uint64_t counter = (uint64_t)(uintptr_t)caller - 1;
     record(CPLATFORM_FAULT_EXIT, code, counter);
+    limit_last_words();
+    act_at_fault(0);
     record_frames(counter, 0);
+    act_at_fault(1);
 }
 
 void cplatform_record_call_end(enum cplatform_fault_kind kind, int number) {
@@ -300,6 +311,11 @@ int cplatform_restore_signals(void) {
         signal(SIGPIPE, SIG_IGN);
     }
     return changed;
+}
+
+void cplatform_at_fault(void (*function)(void *, int), void *argument) {
+    last_argument = argument;
+    __atomic_store_n(&last_act, function, __ATOMIC_RELEASE);
 }
 
 int cplatform_record_faults(int file, int socket, const void *bytes, size_t length) {

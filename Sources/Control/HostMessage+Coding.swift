@@ -1,17 +1,19 @@
 // The host's messages as bytes. The supervisor reads them as an enemy's: the host runs strangers' code.
 // SPDX-License-Identifier: Apache-2.0
 
+import Platform
+
 extension HostMessage {
     private enum Kind: UInt8 {
         case ready = 1
         case failed, wantWorker, releaseWorker, startScript, endScript, handOver, adopted, drained
-        case accessLog, faulted, callFaulted, healed, callOverdue
+        case accessLog, faulted, callFaulted, healed, callOverdue, bequeathed
     }
 
     package func encoded() -> [UInt8] {
         var writer = MessageWriter(kind: kind.rawValue)
         switch self {
-        case .ready, .drained, .accessLog, .faulted: break
+        case .ready, .drained, .accessLog, .faulted, .bequeathed: break
         case .callFaulted(let index, let end, let request):
             writer.append(UInt32(clamping: index))
             end.append(to: &writer)
@@ -65,6 +67,7 @@ extension HostMessage {
         case .drained: self = .drained
         case .accessLog: self = .accessLog
         case .faulted: self = .faulted
+        case .bequeathed: self = .bequeathed
         case .callFaulted:
             self = .callFaulted(
                 extension: try reader.index(), try CallEnd(from: &reader),
@@ -76,18 +79,20 @@ extension HostMessage {
     /// Reads one message and checks the number of descriptors beside it. They stay the caller's.
     package init(decoding bytes: [UInt8], descriptors: Int) throws(ControlError) {
         try self.init(decoding: bytes)
-        guard descriptors == descriptorCount else {
-            throw .descriptors(expected: descriptorCount, found: descriptors)
+        guard descriptorCounts.contains(descriptors) else {
+            throw .descriptors(expected: descriptorCounts.lowerBound, found: descriptors)
         }
     }
 
-    package var descriptorCount: Int {
+    /// How many descriptors may be beside it.
+    private var descriptorCounts: ClosedRange<Int> {
         switch self {
-        case .startScript: 3
-        case .handOver, .accessLog: 1
+        case .startScript: 3...3
+        case .handOver, .accessLog: 1...1
+        case .bequeathed: 1...MessageSocket.mostDescriptors
         case .ready, .failed, .wantWorker, .releaseWorker, .endScript, .adopted, .drained, .faulted,
             .callFaulted, .healed, .callOverdue:
-            0
+            0...0
         }
     }
 
@@ -104,6 +109,7 @@ extension HostMessage {
         case .drained: .drained
         case .accessLog: .accessLog
         case .faulted: .faulted
+        case .bequeathed: .bequeathed
         case .callFaulted: .callFaulted
         case .healed: .healed
         case .callOverdue: .callOverdue

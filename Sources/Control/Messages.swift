@@ -27,6 +27,10 @@ package enum HostMessage: Sendable, Equatable {
     /// connection out of its poller, has read nothing beyond the last request, and has sent every byte of
     /// the last answer. At most `mostHandOvers` at a time; the next ones after an answer.
     case handOver(id: UInt64)
+    /// Clients' connections between two requests of a host that dies, for whoever serves next. Descriptors: one to
+    /// `MessageSocket.mostDescriptors` connections. Only after `faulted`; nothing answers it, because the host
+    /// does not touch them again.
+    case bequeathed
     /// The answer to `adopt`. `accepted`: the host serves the connection from now on. It says so before it
     /// reads the connection's first byte, so that a host that dies before that has lost nothing of it.
     /// Otherwise it has closed its copy unread: it is full, or had no descriptor left.

@@ -31,6 +31,17 @@ package enum FaultRecorder {
         }
     }
 
+    /// Has `act` called by the thread that has done something of which the process ends, as soon as that is known
+    /// and once more right before the end. The other threads go on meanwhile, and any lock may be held for
+    /// ever: whatever it calls must be async-signal-safe (man 7 signal-safety), which allocating is not.
+    package static func atFault(
+        _ argument: UnsafeMutableRawPointer,
+
+        _ act: @convention(c) (UnsafeMutableRawPointer?, _ isLast: Int32) -> Void
+    ) {
+        cplatform_at_fault(act, argument)
+    }
+
     /// Puts down what has been mapped since the last time as the plug-in's of that tag, 0: nobody's.
     package static func recordModules(of tag: UInt32) { cplatform_record_modules(tag) }
 

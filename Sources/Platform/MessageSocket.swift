@@ -43,12 +43,19 @@ package final class MessageSocket: Sendable {
 
     /// Sends one message if there is room for it now. The descriptors stay the caller's.
     package func trySend(_ bytes: [UInt8], descriptors: [Int32] = []) -> Attempt {
+        bytes.withUnsafeBytes { bytes in
+            descriptors.withUnsafeBufferPointer { trySend(bytes, descriptors: $0) }
+        }
+    }
+
+    /// The same; async-signal-safe.
+    package func trySend(
+        _ bytes: UnsafeRawBufferPointer, descriptors: UnsafeBufferPointer<Int32>
+    ) -> Attempt {
         while true {
-            let sent = bytes.withUnsafeBytes { buffer in
-                cplatform_send_message(
-                    descriptor.number, buffer.baseAddress, buffer.count, descriptors,
-                    descriptors.count, Int32(MSG_DONTWAIT))
-            }
+            let sent = cplatform_send_message(
+                descriptor.number, bytes.baseAddress, bytes.count, descriptors.baseAddress,
+                descriptors.count, Int32(MSG_DONTWAIT))
             if sent >= 0 { return .sent }
             let code = errno
             switch code {

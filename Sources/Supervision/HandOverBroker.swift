@@ -6,7 +6,8 @@
 ///     offered ──adopt──► newest ready host ──accepted──► sender told, closed here
 ///        │                  │ refused, or it died unread
 ///        │                  └──► the next newest … ──► none left
-///        └─ none ready, too many under way ──► sender told that it keeps the connection
+///        └─ none ready, too many under way ──► sender told that it keeps the connection;
+///                                              no sender any more ──► waits for the next host
 ///
 /// The sender keeps its copy until it is told, and this side keeps one until then too: so nothing is lost
 /// whoever dies.
@@ -21,6 +22,8 @@ struct HandOverBroker {
         case tell(HostID, id: UInt64, accepted: Bool)
         /// The offer is over: close its connection here.
         case close(OfferID)
+        /// Nobody has the connection now, and nobody has refused it: offer it anew to the next host that serves.
+        case wait(OfferID)
     }
 
     private struct Offer {
@@ -30,6 +33,7 @@ struct HandOverBroker {
         let id: UInt64
         var receiver: HostID?
         var tried: Set<HostID>
+        var wasRefused = false
     }
 
     /// Connections under way at the same time, of all hosts together.
@@ -41,11 +45,14 @@ struct HandOverBroker {
 
     /// A host offers a connection, which this side calls `offer`. `receivers`: hosts that serve and have not
     /// been told to leave, the newest first.
+    ///
+    /// - Parameter sender: Nil: it has left the connection behind, and has died or will.
     mutating func offered(
-        _ offer: OfferID, id: UInt64, by sender: HostID, receivers: [HostID]
+        _ offer: OfferID, id: UInt64 = 0, by sender: HostID?, receivers: [HostID]
     ) -> [Action] {
-        var entry = Offer(sender: sender, id: id, receiver: nil, tried: [sender])
-        guard offers.count < Self.most else { return Self.end(offer, entry, accepted: false) }
+        var entry = Offer(sender: sender, id: id, receiver: nil, tried: [])
+        if let sender { entry.tried = [sender] }
+        guard offers.count < Self.most else { return Self.untaken(offer, entry) }
         return pass(offer, &entry, receivers)
     }
 
@@ -58,6 +65,7 @@ struct HandOverBroker {
             offers[offer] = nil
             return Self.end(offer, entry, accepted: true)
         }
+        entry.wasRefused = true
         return pass(offer, &entry, receivers)
     }
 
@@ -91,12 +99,17 @@ struct HandOverBroker {
     ) -> [Action] {
         guard let next = receivers.first(where: { !entry.tried.contains($0) }) else {
             offers[offer] = nil
-            return Self.end(offer, entry, accepted: false)
+            return Self.untaken(offer, entry)
         }
         entry.receiver = next
         entry.tried.insert(next)
         offers[offer] = entry
         return [.adopt(offer, by: next)]
+    }
+
+    private static func untaken(_ offer: OfferID, _ entry: Offer) -> [Action] {
+        entry.sender == nil && !entry.wasRefused
+            ? [.wait(offer)] : end(offer, entry, accepted: false)
     }
 
     private static func end(_ offer: OfferID, _ entry: Offer, accepted: Bool) -> [Action] {

@@ -175,6 +175,7 @@ extension SupervisorLoop {
         current = host.id
         hasServed = true
         tell(host, .serve)
+        findHeirs()
     }
 
     /// Hosts that stand by for a configuration that is not in force any more: nobody needs them.
@@ -260,6 +261,10 @@ extension SupervisorLoop {
             carryOut(
                 handOvers.answered(
                     id, by: host.id, accepted: accepted, receivers: receivers))
+            findHeirs()
+        case .bequeathed:
+            inherit(descriptors.map { SharedDescriptor(Descriptor(owning: $0)) })
+            descriptors = []
         case .accessLog:
             do throws(SystemError) {
                 host.accessLog = try LogFile(Descriptor(owning: descriptors[0]))
@@ -312,7 +317,7 @@ extension SupervisorLoop {
             // The one it had is another file now: last lines do not go there.
             host.accessLog = nil
         case .ready, .failed, .wantWorker, .releaseWorker, .endScript, .adopted, .drained, .faulted,
-            .callFaulted, .healed, .callOverdue:
+            .bequeathed, .callFaulted, .healed, .callOverdue:
             break
         }
     }
@@ -398,6 +403,7 @@ extension SupervisorLoop {
             apply(.hostGone(id), to: pool)
         }
         carryOut(handOvers.ended(id, receivers: receivers))
+        findHeirs()
         wantOrphanSweep()
         if phase != .serving {
             if hosts.isEmpty { endWorkers() }

@@ -1,4 +1,4 @@
-// What hosts are told, and the connections they pass on.
+// What hosts are told.
 // SPDX-License-Identifier: Apache-2.0
 
 import Control
@@ -57,35 +57,5 @@ extension SupervisorLoop {
             watch(socket.descriptor.number, isWritable: host.isWaitingForRoom)
         }
         if result == .exhausted { times[.flush(id)] = Instant.now.adding(seconds: 0.01) }
-    }
-
-    // MARK: Connections of leaving hosts
-
-    /// Hosts that may be given connections, the newest first.
-    var receivers: [UInt64] {
-        guard phase == .serving else { return [] }
-        return hosts.values.filter { $0.state == .serving }
-            .sorted { $0.servingNumber > $1.servingNumber }.map(\.id)
-    }
-
-    func offer(_ connection: consuming Descriptor, id: UInt64, by host: HostProcess) {
-        let offer = newNumber()
-        handedOver[offer] = SharedDescriptor(connection)
-        carryOut(handOvers.offered(offer, id: id, by: host.id, receivers: receivers))
-    }
-
-    func carryOut(_ actions: [HandOverBroker.Action]) {
-        for action in actions {
-            switch action {
-            case .adopt(let offer, let receiver):
-                guard let host = hosts[receiver], let connection = handedOver[offer] else { break }
-                tell(host, .adopt(id: offer), passing: connection)
-            case .tell(let sender, let id, let accepted):
-                if let host = hosts[sender] {
-                    tell(host, .handedOver(id: id, accepted: accepted))
-                }
-            case .close(let offer): handedOver[offer] = nil
-            }
-        }
     }
 }

@@ -30,7 +30,7 @@ final class SupervisorLoop {
     /// What is due at some time, without an event to tell of it.
     enum Timer: Hashable {
         case startHosts, sweepOrphans, stopAtOnce, checkHealth, checkPlaces, checkFiles, probes
-        case startWorkers, writeLines
+        case startWorkers, writeLines, closeHeirless
         /// A host has not become ready, or has not left.
         case host(UInt64)
         case flush(UInt64)
@@ -90,6 +90,8 @@ final class SupervisorLoop {
     var handOvers = HandOverBroker()
     /// The connections of `handOvers`.
     var handedOver: [UInt64: SharedDescriptor] = [:]
+    /// Connections that dead hosts have left and nobody has been offered yet.
+    var heirless: [SharedDescriptor] = []
     /// Scripts that run, by number. See SupervisorLoop+Scripts.swift.
     var scripts: [Int32: ScriptProcess] = [:]
     /// Scripts that have ended and are not forgotten yet.
@@ -276,6 +278,7 @@ final class SupervisorLoop {
             case .probes: advanceProbes()
             case .startWorkers: startWaitingWorkers(now)
             case .writeLines: writeLeftLines(now)
+            case .closeHeirless: closeHeirless()
             case .host(let id): hostIsLate(id)
             case .flush(let id): flush(id)
             case .pool(let key): livingPools[key].map { apply(.tick, to: $0) }

@@ -14,6 +14,7 @@ struct CodingTests {
         [
             .ready, .failed(reason: "listener gone"), .failed(reason: ""), .wantWorker(pool: 3),
             .startScript(id: .max, script), .endScript(id: 0), .drained, .accessLog, .faulted,
+            .bequeathed,
             .callFaulted(extension: 3, .threw, request: "GET /"),
             .callFaulted(extension: 0, .wantedExit(code: -1), request: ""),
             .callFaulted(extension: 1, .wantedThreadExit, request: "PUT /x"), .healed(pool: 2),

@@ -58,12 +58,7 @@ extension EndToEndTests {
         }
 
         private func look(at fault: Fault, isThreadSafe: Bool) throws {
-            let library = try Package.misbehaving("faults/\(fault.file)")
-            let site = plainSite.replacing(
-                "extensions:",
-                with: "extensions:\n  faulty: { library: \(library), thread-safe: \(isThreadSafe) }"
-            ).replacing(
-                "handlers:", with: "handlers:\n      - { path: /faulty, extension: faulty }")
+            let site = try faultySite("\(fault.file)", "thread-safe: \(isThreadSafe)")
             try withServer(site, files: plainFiles) { server in
                 #expect(try server.get("/faulty").text == "fine")
                 let supervisor = server.process.pid
@@ -106,12 +101,7 @@ extension EndToEndTests {
         @Test func anExtensionThatCrashesThreeTimesGoesOnInWorkersAndCostsTheHostNothingMore()
             throws
         {
-            let library = try Package.misbehaving("faults/null")
-            let site = plainSite.replacing(
-                "extensions:",
-                with: "extensions:\n  faulty: { library: \(library), thread-safe: true }"
-            ).replacing(
-                "handlers:", with: "handlers:\n      - { path: /faulty, extension: faulty }")
+            let site = try faultySite("null", "thread-safe: true")
             try withServer(site, files: plainFiles) { server in
                 let others = Load(
                     .init(
@@ -139,6 +129,7 @@ extension EndToEndTests {
                 try server.reload()
                 #expect(status(of: "/faulty?now", server) == 502)
                 #expect(try server.get("/faulty").text == "fine")
+                let library = try Package.misbehaving("faults/null")
                 let copy = server.site.path + "/mended.so"
                 try FileManager.default.copyItem(atPath: library, toPath: copy)
                 try server.write(site.replacing(library, with: copy))
@@ -148,14 +139,41 @@ extension EndToEndTests {
             }
         }
 
+        @Test func connectionsBetweenTwoRequestsOutliveACrash() throws {
+            let site = try faultySite("null", "thread-safe: true, demote-after: 0")
+            try withServer(site, files: plainFiles) { server in
+                // More than fit beside one message, and one that has not asked for anything yet.
+                let clients = try (0..<150).map { _ in try server.client() }
+                for client in clients.dropFirst() {
+                    #expect(try client.exchange("GET", "/hello").status == 200)
+                }
+                for _ in 0..<3 {
+                    let before = try #require(server.host)
+                    #expect(status(of: "/faulty?now", server) == 0)
+                    for client in clients {
+                        #expect(try client.exchange("GET", "/hello").status == 200)
+                    }
+                    #expect(server.host != before)
+                }
+            }
+        }
+
+        @Test func connectionsOfACrashedHostWaitForTheNextOneWhereNoneStandsBy() throws {
+            let site = try faultySite("null", "thread-safe: true, demote-after: 0")
+            try withServer("spare: false\n" + site, files: plainFiles) { server in
+                let clients = try (0..<20).map { _ in try server.client() }
+                for client in clients {
+                    #expect(try client.exchange("GET", "/hello").status == 200)
+                }
+                #expect(status(of: "/faulty?now", server) == 0)
+                for client in clients {
+                    #expect(try client.exchange("GET", "/hello").status == 200)
+                }
+            }
+        }
+
         @Test func aHostThatCrashesAgainAndAgainIsReplacedEachTimeByOneThatStoodBy() throws {
-            let library = try Package.misbehaving("faults/null")
-            let site = plainSite.replacing(
-                "extensions:",
-                with: "extensions:\n"
-                    + "  faulty: { library: \(library), thread-safe: true, demote-after: 0 }"
-            ).replacing(
-                "handlers:", with: "handlers:\n      - { path: /faulty, extension: faulty }")
+            let site = try faultySite("null", "thread-safe: true, demote-after: 0")
             try withServer(site, files: plainFiles) { server in
                 let others = Load(
                     .init(
@@ -177,12 +195,7 @@ extension EndToEndTests {
         }
 
         @Test func aPoolWhoseWorkersCrashIsQuarantinedAloneAndHealsByItself() throws {
-            let library = try Package.misbehaving("faults/null")
-            let site = plainSite.replacing(
-                "extensions:",
-                with: "extensions:\n  faulty: { library: \(library), thread-safe: false }"
-            ).replacing(
-                "handlers:", with: "handlers:\n      - { path: /faulty, extension: faulty }")
+            let site = try faultySite("null", "thread-safe: false")
             try withServer(site, files: plainFiles) { server in
                 let others = Load(.init(port: server.port, target: "/counter", clients: 2))
                 for _ in 0..<5 { #expect(status(of: "/faulty?now", server) == 502) }
@@ -211,15 +224,11 @@ extension EndToEndTests {
         }
 
         @Test func aNewFileEndsAQuarantineAtOnce() throws {
-            let library = try Package.misbehaving("faults/null")
-            let site = plainSite.replacing(
-                "extensions:",
-                with: "extensions:\n  faulty: { library: \(library), thread-safe: false }"
-            ).replacing(
-                "handlers:", with: "handlers:\n      - { path: /faulty, extension: faulty }")
+            let site = try faultySite("null", "thread-safe: false")
             try withServer(site, files: plainFiles) { server in
                 for _ in 0..<5 { #expect(status(of: "/faulty?now", server) == 502) }
                 #expect(eventually { status(of: "/faulty", server) == 503 })
+                let library = try Package.misbehaving("faults/null")
                 try server.write(site.replacing(library, with: Package.products + "/libhello.so"))
                 try server.reload()
                 #expect(try server.get("/faulty").text == "Hello, world\n")
@@ -229,12 +238,7 @@ extension EndToEndTests {
         /// What a copy of the process does is none of the server's business, and costs nobody anything.
         @Test(arguments: ["forkreturn", "forkexit", "forkcrash"], [true, false])
         func aCopyOfTheProcessEndsByItself(_ file: String, _ isThreadSafe: Bool) throws {
-            let library = try Package.misbehaving("faults/\(file)")
-            let site = plainSite.replacing(
-                "extensions:",
-                with: "extensions:\n  faulty: { library: \(library), thread-safe: \(isThreadSafe) }"
-            ).replacing(
-                "handlers:", with: "handlers:\n      - { path: /faulty, extension: faulty }")
+            let site = try faultySite("\(file)", "thread-safe: \(isThreadSafe)")
             try withServer(site, files: plainFiles) { server in
                 #expect(try server.get("/faulty").text == "fine")
                 let host = try #require(server.host)
@@ -245,7 +249,8 @@ extension EndToEndTests {
                     #expect(try client.exchange("GET", "/hello").status == 200)
                 }
                 #expect(server.host == host)
-                #expect(server.children(running: "--name faulty") == workers)
+                // A copy has its original's arguments until it has ended.
+                #expect(eventually { server.children(running: "--name faulty") == workers })
                 #expect(!server.errors.contains("extension faulty"), "\(server.errors)")
                 let processes = server.children(running: " host ").filter { $0.isAlive }
                 #expect(processes.count == 2)
@@ -255,20 +260,10 @@ extension EndToEndTests {
         // MARK: Calls that do not come back
 
         private func overdueSite(_ file: String, threads: Int, demoteAfter: Int) throws -> String {
-            let library = try Package.misbehaving("faults/\(file)")
-            return "threads: { max: \(threads) }\n"
-                + plainSite.replacing(
-                    "extensions:",
-                    with: """
-                        extensions:
-                          faulty:
-                            library: \(library)
-                            thread-safe: true
-                            timeouts: { call: 300ms }
-                            demote-after: \(demoteAfter)
-                        """
-                ).replacing(
-                    "handlers:", with: "handlers:\n      - { path: /faulty, extension: faulty }")
+            "threads: { max: \(threads) }\n"
+                + (try faultySite(
+                    file,
+                    "thread-safe: true, timeouts: { call: 300ms }, demote-after: \(demoteAfter)"))
         }
 
         @Test(arguments: ["spin", "deadlock", "late", "cutlate"])
@@ -354,19 +349,10 @@ extension EndToEndTests {
 
         // MARK: What extensions print
 
-        private func printingSite(_ file: String, isThreadSafe: Bool) throws -> String {
-            let library = try Package.misbehaving("faults/\(file)")
-            return plainSite.replacing(
-                "extensions:",
-                with: "extensions:\n  faulty: { library: \(library), thread-safe: \(isThreadSafe) }"
-            ).replacing(
-                "handlers:", with: "handlers:\n      - { path: /faulty, extension: faulty }")
-        }
-
         @Test(arguments: [true, false])
         func whatAnExtensionPrintsIsALineOfTheLogAndForgesNone(_ isThreadSafe: Bool) throws {
             try withServer(
-                try printingSite("prints", isThreadSafe: isThreadSafe), files: plainFiles
+                try faultySite("prints", "thread-safe: \(isThreadSafe)"), files: plainFiles
             ) { server in
                 let answer = try server.get("/faulty?now")
                 #expect(answer.text == "fine")
@@ -390,7 +376,7 @@ extension EndToEndTests {
         @Test(arguments: [true, false])
         func anExtensionThatFloodsFillsNoLogAndHoldsUpNobody(_ isThreadSafe: Bool) throws {
             try withServer(
-                try printingSite("floods", isThreadSafe: isThreadSafe), files: plainFiles
+                try faultySite("floods", "thread-safe: \(isThreadSafe)"), files: plainFiles
             ) { server in
                 let others = Load(.init(port: server.port, target: "/hello", clients: 2))
                 let answer = try server.get("/faulty?now")

@@ -23,6 +23,14 @@ let plainSite = """
           - { path: /cgi-bin/*, cgi: true }
     """
 
+/// `plainSite` with an extension of Tests/Misbehaving/faults at /faulty, and what its configuration says.
+func faultySite(_ file: String, _ keys: String) throws -> String {
+    let library = try Package.misbehaving("faults/\(file)")
+    return plainSite.replacing(
+        "extensions:", with: "extensions:\n  faulty: { library: \(library), \(keys) }"
+    ).replacing("handlers:", with: "handlers:\n      - { path: /faulty, extension: faulty }")
+}
+
 let plainFiles = [
     "www/index.html": "home\n",
     "www/file.txt": "0123456789\n",

@@ -112,12 +112,7 @@ extension EndToEndTests {
         }
 
         @Test func crashesAreListedForPeopleAndForPrograms() throws {
-            let library = try Package.misbehaving("faults/null")
-            let site = plainSite.replacing(
-                "extensions:",
-                with: "extensions:\n  faulty: { library: \(library), thread-safe: true }"
-            ).replacing(
-                "handlers:", with: "handlers:\n      - { path: /faulty, extension: faulty }")
+            let site = try faultySite("null", "thread-safe: true")
             try withServer(site, files: plainFiles) { server in
                 #expect(ask(["crashes"], server).text.contains("no crash"))
                 _ = try? server.get("/faulty/a?now")

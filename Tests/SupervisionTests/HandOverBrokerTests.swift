@@ -39,7 +39,17 @@ struct HandOverBrokerTests {
         #expect(broker.answered(1, by: 11, accepted: true, receivers: [11]) == [.close(1)])
         _ = broker.offered(2, id: 8, by: 10, receivers: [11])
         _ = broker.ended(10, receivers: [11])
-        #expect(broker.ended(11, receivers: []) == [.close(2)])
+        #expect(broker.ended(11, receivers: []) == [.wait(2)])
+    }
+
+    @Test mutating func connectionOfADeadSenderWaitsForTheNextHostUnlessItWasRefused() {
+        #expect(broker.offered(1, by: nil, receivers: []) == [.wait(1)])
+        _ = broker.offered(2, by: nil, receivers: [11, 12])
+        #expect(
+            broker.answered(2, by: 11, accepted: false, receivers: [11, 12])
+                == [.adopt(2, by: 12)])
+        #expect(broker.ended(12, receivers: [11]) == [.close(2)])
+        #expect(broker.count == 0)
     }
 
     @Test mutating func answerOfAHostThatWasNotAskedIsNotBelieved() {
@@ -83,7 +93,7 @@ struct HandOverBrokerTests {
                     #expect(ready.contains(host))
                     asked[offer] = host
                 case .tell(_, let id, _): #expect(waiting.removeValue(forKey: id) != nil)
-                case .close(let offer):
+                case .close(let offer), .wait(let offer):
                     #expect(open.remove(offer) != nil)
                     asked[offer] = nil
                 }

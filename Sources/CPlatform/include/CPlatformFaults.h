@@ -98,6 +98,11 @@ enum {
 /// 0, or -1 with errno.
 int cplatform_record_faults(int page, int socket, const void *notice, size_t length);
 
+/// Has `function` called in the handler, with the process about to end: once as soon as the notice has been sent,
+/// and once more, `is_last`, when everything is written down. Other threads go on meanwhile; whatever it calls must be
+/// async-signal-safe (man 7 signal-safety).
+void cplatform_at_fault(void (*function)(void *, int is_last), void *argument);
+
 /// Gives the calling thread a stack for signals. Undone when it ends.
 void cplatform_prepare_thread(void);
 

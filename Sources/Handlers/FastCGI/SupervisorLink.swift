@@ -7,6 +7,7 @@ package import Platform
 /// Sends what the host wants, receives what the supervisor says. Any thread may send; one receives.
 package final class SupervisorLink: Sendable {
     private let socket: MessageSocket
+    private let bequest = HostMessage.bequeathed.encoded()
 
     package init(_ socket: MessageSocket) { self.socket = socket }
 
@@ -26,6 +27,11 @@ package final class SupervisorLink: Sendable {
         } catch {
             return false
         }
+    }
+
+    /// Leaves connections to whoever serves next, up to `MessageSocket.mostDescriptors`; async-signal-safe.
+    package func bequeath(_ descriptors: UnsafeBufferPointer<Int32>) -> MessageSocket.Attempt {
+        bequest.withUnsafeBytes { socket.trySend($0, descriptors: descriptors) }
     }
 
     package struct Received: Sendable {

@@ -301,6 +301,14 @@ final class Connection: Schedulable, @unchecked Sendable {
         return .waiting
     }
 
+    /// For a host that dies: the socket, if nobody is at work for it; nobody is from now on. Async-signal-safe.
+    func bequeath() -> Int32? {
+        // The turn is not given back: nobody is to touch what another process has.
+        guard isIdle, claimIfIdle(), life.phase == .idle, set == nil else { return nil }
+        idleSince.store(0, ordering: .relaxed)
+        return transport.descriptor
+    }
+
     func markIdle() {
         if !isIdle { idleSince.store(max(1, CoarseClock.now.nanoseconds), ordering: .relaxed) }
     }

@@ -174,10 +174,20 @@ final class Host: Sendable {
     /// Whether idle connections go to a newer host.
     var handsOver: Bool { handingOver.load(ordering: .relaxed) }
 
+    /// The process ends within moments: nothing new is taken, and what becomes idle is offered.
+    /// Async-signal-safe.
+    func dies() {
+        handingOver.store(true, ordering: .sequentiallyConsistent)
+        leaving.store(true, ordering: .sequentiallyConsistent)
+    }
+
+    /// To whom idle connections are offered, when that should be necessary.
+    func willOffer(_ offer: Offer?) { offers.withLock { $0.offer = offer } }
+
     /// Accepts nothing more. Idle connections are offered to a newer host, or closed when there is none.
     func leave(offering offer: Offer?) {
         for shard in shards { shard.stopListening() }
-        offers.withLock { $0.offer = offer }
+        willOffer(offer)
         handingOver.store(offer != nil, ordering: .sequentiallyConsistent)
         leaving.store(true, ordering: .sequentiallyConsistent)
         wakeIdle()

@@ -136,9 +136,7 @@ package final class HostProcess {
         case .scriptFailed, .scriptEnded:
             table.scripts.receive(message)
         case .serve: serve()
-        case .leave:
-            let link = link
-            leave { link.send(.handOver(id: $0), descriptors: [$1]) }
+        case .leave: leave(offering: offer)
         case .adopt(let id): adopt(id, descriptor)
         case .handedOver(let id, let accepted): host.offerWasAnswered(id, accepted: accepted)
         case .drain:
@@ -172,6 +170,11 @@ package final class HostProcess {
         if let slot { slot.shard.adopt(socket, into: slot) } else { closeDescriptor(socket) }
     }
 
+    private var offer: Host.Offer {
+        let link = link
+        return { link.send(.handOver(id: $0), descriptors: [$1]) }
+    }
+
     /// Stood by until now.
     private func serve() {
         Thread.nameCurrent("mortise-host")
@@ -189,6 +192,8 @@ package final class HostProcess {
                         isTooMuch: isTooMuch))
             }
             try keeper.start()
+            host.willOffer(offer)
+            LastWill(of: host, to: link).make()
             try host.listen()
         } catch {
             log.log(.error, "the host cannot serve: \(error); another takes over")
