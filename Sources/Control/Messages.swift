@@ -42,7 +42,8 @@ package enum HostMessage: Sendable, Equatable {
     /// serves nobody from now on.
     case faulted
     /// A call of an extension (index into `Settings.extensions`) threw, or wanted to end the process or the
-    /// thread. It got 500, and the host goes on; but what the extension held is held for ever.
+    /// thread. It got 500, or was cut, and the host goes on; of a wanted end (not of what was thrown) the extension
+    /// holds for ever what it held.
     case callFaulted(extension: Int, CallEnd, request: String)
     /// A call of an extension did not come back within so many seconds. It got 504, or was cut, and its thread is
     /// lost. `isTooMuch`: so many are lost that the host should be replaced, and without that extension in it.

@@ -10,7 +10,7 @@ struct CrashRecord: Equatable {
     enum Victim: Equatable {
         case host(Int32)
         case worker(Int32, pool: String)
-        /// A call alone, which got 500.
+        /// A call alone, which got 500 or 504, or was cut.
         case call(host: Int32)
     }
 
