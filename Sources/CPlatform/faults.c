@@ -254,6 +254,11 @@ static int add_module(struct dl_phdr_info *info, size_t size, void *argument) {
     return 0;
 }
 
+void cplatform_record_unwell(uint32_t tag) {
+    // The page of a copy is the one of the process that it was made of.
+    if (page && !cplatform_is_copy()) __atomic_store_n(&page->unwell, tag, __ATOMIC_RELAXED);
+}
+
 void cplatform_record_modules(uint32_t tag) {
     if (page) dl_iterate_phdr(add_module, &tag);
 }

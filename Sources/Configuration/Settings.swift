@@ -10,6 +10,8 @@ package struct Settings: Sendable, Equatable {
     package var limits = Limits()
     package var timeouts = Timeouts()
     package var logs = Logs()
+    /// When the host is exchanged for a fresh one.
+    package var recycling = Recycling()
     package var extensions: [Extension] = []
     /// The pools of the file, then one for each extension that may be isolated (`Pool.worker`).
     package var pools: [Pool] = []
@@ -141,6 +143,8 @@ package struct Settings: Sendable, Equatable {
         package var maximum = 4
         /// A worker ends after so many requests; 0 = never.
         package var maxRequests = 0
+        /// When else.
+        package var recycling = Recycling()
         /// Seconds: a worker above the minimum that had nothing to do for so long ends.
         package var idleTimeout = 300.0
         /// Seconds without a byte from the worker.

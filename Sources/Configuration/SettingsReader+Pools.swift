@@ -3,7 +3,7 @@
 
 extension SettingsReader {
     static let poolKeys = [
-        "processes", "max-requests", "idle-timeout", "activity-timeout", "request-timeout",
+        "processes", "max-requests", "recycle", "idle-timeout", "activity-timeout", "request-timeout",
         "start-timeout", "queue", "rapid-fails-per-minute", "environment", "folder",
     ]
 
@@ -66,6 +66,7 @@ extension SettingsReader {
         if let count = section["max-requests"]?.integer(0...1_000_000_000) {
             pool.maxRequests = count
         }
+        if let value = section["recycle"] { pool.recycling = readRecycling(value) }
         if let time = section["idle-timeout"]?.duration() { pool.idleTimeout = time }
         let positive = Quantity.positiveDuration
         if let time = section["activity-timeout"]?.duration(positive) {

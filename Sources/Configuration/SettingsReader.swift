@@ -16,9 +16,8 @@ struct SettingsReader {
     }
 
     static let keys = [
-        "listen", "spare", "threads", "limits", "timeouts", "logs", "extension-directories",
-        "extensions",
-        "pools", "sites",
+        "listen", "spare", "threads", "limits", "timeouts", "logs", "recycle",
+        "extension-directories", "extensions", "pools", "sites",
     ]
 
     mutating func read(_ root: Value) {
@@ -31,6 +30,7 @@ struct SettingsReader {
         if let value = top["limits"] { readLimits(value) }
         if let value = top["timeouts"] { readTimeouts(value) }
         if let value = top["logs"] { readLogs(value) }
+        if let value = top["recycle"] { settings.recycling = readRecycling(value) }
         // Extensions name pools by their place behind those of the file, sites name both.
         if let value = top["pools"] { readPools(value) }
         if let value = top["extensions"] {

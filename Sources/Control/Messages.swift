@@ -166,4 +166,6 @@ package enum SupervisorMessage: Sendable, Equatable {
     /// A host that leaves waits for a worker of the pool and there may be no more of them: give one back,
     /// as soon as one is free.
     case returnWorker(pool: Int)
+    /// Another worker has come for this one: give it back as `served` when it has no request.
+    case retireWorker(pool: Int, id: UInt64)
 }

@@ -9,8 +9,8 @@ package enum OperatorRequest: Sendable, Equatable {
     case crashes(json: Bool)
     /// Answered when the new configuration is in force, or has been refused.
     case reload
-    /// A fresh host takes over, the old one finishes its requests.
-    case recycle
+    /// A fresh host takes over, the old one finishes its requests; or another worker for each of a pool.
+    case recycle(pool: String?)
     case stop
     /// By hand, what else crashes do.
     case quarantine(String)
@@ -26,7 +26,7 @@ package enum OperatorRequest: Sendable, Equatable {
         case .status(let json): json ? "status json\n" : "status\n"
         case .crashes(let json): json ? "crashes json\n" : "crashes\n"
         case .reload: "reload\n"
-        case .recycle: "recycle\n"
+        case .recycle(let pool): pool.map { "recycle \($0)\n" } ?? "recycle\n"
         case .stop: "stop\n"
         case .quarantine(let name): "quarantine \(name)\n"
         case .release(let name): "release \(name)\n"
@@ -43,7 +43,7 @@ package enum OperatorRequest: Sendable, Equatable {
         case ("status", nil), ("status", "json"): self = .status(json: word != nil)
         case ("crashes", nil), ("crashes", "json"): self = .crashes(json: word != nil)
         case ("reload", nil): self = .reload
-        case ("recycle", nil): self = .recycle
+        case ("recycle", let name): self = .recycle(pool: name)
         case ("stop", nil): self = .stop
         case ("quarantine", let name?): self = .quarantine(name)
         case ("release", let name?): self = .release(name)

@@ -6,7 +6,7 @@ extension SupervisorMessage {
         case start = 64
         case worker, noWorker, workerEnded, scriptFailed, scriptEnded
         case leave, adopt, handedOver, drain, reopenLogs, returnWorker, verdict, workerRestarted
-        case serve, quarantine, release
+        case serve, quarantine, release, retireWorker
     }
 
     /// Descriptors beside one `start`. More travel in further ones; one with fewer is the last.
@@ -44,6 +44,9 @@ extension SupervisorMessage {
             writer.append(UInt32(clamping: seconds))
             writer.append(reason)
         case .returnWorker(let pool), .release(let pool): writer.append(UInt32(clamping: pool))
+        case .retireWorker(let pool, let id):
+            writer.append(UInt32(clamping: pool))
+            writer.append(id)
         case .adopt(let id): writer.append(id)
         case .handedOver(let id, let accepted):
             writer.append(id)
@@ -106,6 +109,8 @@ extension SupervisorMessage {
         case .drain: self = .drain
         case .reopenLogs: self = .reopenLogs
         case .returnWorker: self = .returnWorker(pool: try reader.index())
+        case .retireWorker:
+            self = .retireWorker(pool: try reader.index(), id: try reader.number())
         }
         try reader.finish()
     }
@@ -129,6 +134,7 @@ extension SupervisorMessage {
         case .drain: .drain
         case .reopenLogs: .reopenLogs
         case .returnWorker: .returnWorker
+        case .retireWorker: .retireWorker
         }
     }
 }

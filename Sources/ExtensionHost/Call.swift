@@ -14,6 +14,8 @@ struct Call {
     private var response = ExtensionResponse()
     private var text = ServerText()
     private var preload = Preload()
+    /// Whose call it is.
+    private var tag: UInt32 = 0
 
     /// Fills in what the control block says of the request.
     mutating func begin(
@@ -21,6 +23,7 @@ struct Call {
         _ strings: inout ReusedMemory, _ tag: UInt32
     ) {
         response.reset()
+        self.tag = tag
         let nothing = text.fill(block, exchange, &strings, tag)
         preload.fill(block, exchange, nothing: nothing)
     }
@@ -151,6 +154,10 @@ struct Call {
             return answer(buffer, exchange.keepsConnection ? 1 : 0)
         case HSE_REQ_IS_CONNECTED:
             return answer(buffer, exchange.isConnected ? 1 : 0)
+        case HSE_REQ_REPORT_UNHEALTHY:
+            UnhealthyReport.make(
+                CText.bytes(buffer, most: UnhealthyReport.longest), exchange.request.line, tag)
+            return UInt32(NO_ERROR)
         case HSE_REQ_IS_IN_PROCESS:
             return answer(
                 buffer,

@@ -102,6 +102,15 @@ package struct FaultPage: Sendable, Equatable {
         return bytes.withUnsafeBytes { FaultPage($0) }
     }
 
+    /// The tag of whose code says that it is not well, while the process lives; 0: nobody does.
+    package static func unwellTag(_ file: Int32) -> UInt32 {
+        var tag: UInt32 = 0
+        _ = withUnsafeMutableBytes(of: &tag) {
+            try? Files.read(file, into: $0, at: Int64(CPLATFORM_UNWELL_AT))
+        }
+        return tag
+    }
+
     private init(_ bytes: UnsafeRawBufferPointer) {
         activities = Self.readActivities(bytes)
         modules = Self.readModules(bytes)

@@ -45,6 +45,9 @@ package enum FaultRecorder {
     /// Puts down what has been mapped since the last time as the plug-in's of that tag, 0: nobody's.
     package static func recordModules(of tag: UInt32) { cplatform_record_modules(tag) }
 
+    /// The plug-in of that tag says that it is not well, and that this process should be replaced.
+    package static func recordUnwell(_ tag: UInt32) { cplatform_record_unwell(tag) }
+
     /// Puts down how a call ended after which this process ends, before its thread has left.
     package static func record(_ end: GuardedCall.End) {
         switch end {

@@ -66,6 +66,8 @@ struct PoolLedger: Sendable {
         /// The pool is no longer configured, or the server stops: no minimum is kept, and what nobody
         /// holds ends. Hosts that still have requests for it are served.
         case retired
+        /// The worker is to be exchanged, see `PoolReplacement`.
+        case outlived(WorkerID)
         /// `deadline` has passed.
         case tick
     }
@@ -88,6 +90,8 @@ struct PoolLedger: Sendable {
         case release
         /// Ask the host to give one of its workers back: another host waits for it.
         case reclaim(from: HostID)
+        /// Tell the host to let go of its worker when that has no request.
+        case retire(WorkerID, from: HostID)
         /// SIGTERM, later SIGKILL.
         case terminate(WorkerID)
         case kill(WorkerID)
@@ -110,7 +114,9 @@ struct PoolLedger: Sendable {
     let limits: Limits
     /// Processes of the same name under an older configuration: they count against the maximum.
     var elsewhere = 0
-    private(set) var workers: [WorkerID: PoolWorker] = [:]
+    var workers: [WorkerID: PoolWorker] = [:]
+    /// The exchange under way. See PoolLedger+Replacement.swift.
+    var replacement: PoolReplacement?
     private(set) var isRetired = false
     /// The program has ended by itself, with success: it counts its requests, or its time.
     private(set) var endsByItself = false
@@ -155,16 +161,20 @@ struct PoolLedger: Sendable {
             spawning -= 1
             workers[id] = PoolWorker(started: now)
             workers[id]?.connects(within: limits.startTimeout, now: now)
+            successorSpawned(id)
         case .spawnFailed(let reason):
             spawning -= 1
+            successorFailed()
             fail(reason, now, &actions)
             refuse(now, &actions)
         case .restartFailed(let id, let end, let reason):
             loseWorker(id, end, &actions)
             fail(reason, now, &actions)
             refuse(now, &actions)
-        case .spawnCancelled: spawning -= 1
-        case .accepted(let id): accept(id)
+        case .spawnCancelled:
+            spawning -= 1
+            successorFailed()
+        case .accepted(let id): accept(id, now, &actions)
         case .unreachable(let id, let reason):
             kill(id, &actions)
             actions.append(
@@ -186,10 +196,12 @@ struct PoolLedger: Sendable {
             loggedReason = ""
             quarantine.close()
             actions.append(.release)
+        case .outlived(let id): replace(id, now)
         case .retired: isRetired = true
         case .tick: checkTimes(now, &actions)
         }
         balance(now, &actions)
+        advanceReplacement(now, &actions)
         return actions
     }
 
@@ -207,6 +219,9 @@ struct PoolLedger: Sendable {
             }
         }
         if quarantine.isOpen(now), !wants.isEmpty { deadline = min(deadline, quarantine.until!) }
+        if wantsSuccessor(now), room(now) >= 0 {
+            deadline = min(deadline, max(now, rate.next(now: now)))
+        }
         if missing(now) > 0 && room(now) > 0 {
             deadline = min(deadline, max(backoff.notBefore, rate.next(now: now)))
         }
@@ -228,6 +243,9 @@ struct PoolLedger: Sendable {
         guard workers[id]?.state == .held(by: host) else { return }
         if host == current { reclaimed = max(0, reclaimed - 1) }
         guard workers[id]?.successor == nil else { return workers[id] = nil }
+        guard workers[id]?.isRetiring != true || reason == .broken else {
+            return terminate(id, now, &actions)
+        }
         switch reason {
         case .idle where !isRetired || !wants.isEmpty: regain(id, now, &actions)
         case .untouched where !isRetired || !wants.isEmpty: workers[id]?.state = .spare
@@ -251,8 +269,12 @@ struct PoolLedger: Sendable {
         }
     }
 
-    private mutating func accept(_ id: WorkerID) {
-        if workers[id]?.isConnecting == true { workers[id]?.accepted() }
+    private mutating func accept(
+        _ id: WorkerID, _ now: Instant, _ actions: inout [Action]
+    ) {
+        guard workers[id]?.isConnecting == true else { return }
+        workers[id]?.accepted()
+        if workers[id]?.isRetiring == true { terminate(id, now, &actions) }
     }
 
     private mutating func processEnded(
@@ -330,6 +352,11 @@ struct PoolLedger: Sendable {
             refuse(now, &actions)
         }
         if quarantine.isOnTrial(now), wants.count > 1 { refuse(now, keeping: 1, &actions) }
+        if wantsSuccessor(now), room(now) >= 0, rate.take(now: now) {
+            replacement?.successor = .spawning
+            spawning += 1
+            actions.append(.spawn)
+        }
         while missing(now) > 0 && room(now) > 0 && now >= backoff.notBefore && rate.take(now: now) {
             spawning += 1
             actions.append(.spawn)
@@ -366,7 +393,8 @@ struct PoolLedger: Sendable {
         if quarantine.until != nil {
             return quarantine.isOnTrial(now) ? min(1, wants.count) - connecting : 0
         }
-        let living = workers.values.count { !$0.isLeaving } + spawning
+        let living =
+            workers.values.count { !$0.isLeaving } + spawning - (replacement?.room ?? 0)
         return max(isRetired ? 0 : limits.minimum - living, wants.count - connecting)
     }
 
@@ -375,7 +403,12 @@ struct PoolLedger: Sendable {
     /// How many more may exist. One may always: else a pool whose older self is busy would stand still.
     private func room(_ now: Instant) -> Int {
         let most = quarantine.until == nil ? max(1, limits.maximum - elsewhere) : 1
-        return most - workers.count - spawning
+        return most + (replacement?.room ?? 0) - workers.count - spawning
+    }
+
+    /// No failure and no quarantine stands in the way of a start.
+    func canStart(_ now: Instant) -> Bool {
+        quarantine.until == nil && backoff.failures == 0
     }
 
     /// `kind`: the reason without what differs each time.
@@ -470,7 +503,7 @@ struct PoolLedger: Sendable {
         }
     }
 
-    private mutating func terminate(_ id: WorkerID, _ now: Instant, _ actions: inout [Action]) {
+    mutating func terminate(_ id: WorkerID, _ now: Instant, _ actions: inout [Action]) {
         workers[id]?.state = .ending(killAt: now.adding(seconds: Self.patience))
         actions.append(.terminate(id))
     }

@@ -13,6 +13,8 @@ final class PoolProcesses {
     var workers: [UInt64: WorkerProcess] = [:]
     /// Of the same name under an older configuration; until it is over.
     var predecessor: PoolProcesses?
+    /// Which of its workers is exchanged next. See SupervisorLoop+Recycling.swift.
+    var recycling = RecyclingRule()
     /// Of what its workers write.
     var outputLimit = RateLimit(burst: 200, perSecond: 20)
     /// Of what its ledger has to say.

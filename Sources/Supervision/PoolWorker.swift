@@ -24,6 +24,8 @@ struct PoolWorker: Sendable, Equatable {
     var started: Instant
     /// Has accepted a connection at least once.
     var hasStarted = false
+    /// Another worker has come for it: it goes when it has no request.
+    var isRetiring = false
     /// Its process has ended, and its successor is to be started.
     var successor: Successor?
 

@@ -85,7 +85,8 @@ extension SupervisorLoop {
             guard phase == .serving else { return answer(id, Self.stopping) }
             reloadWaiters.append(id)
             wantReload()
-        case .recycle: answer(id, recycle())
+        case .recycle(nil): answer(id, recycle())
+        case .recycle(let name?): answer(id, recycle(workersOf: name))
         case .stop:
             answer(id, OperatorAnswer("stopping: requests in flight may finish\n"))
             stop()
@@ -111,6 +112,13 @@ extension SupervisorLoop {
         renewHost()
         keepHosts(.now)
         return OperatorAnswer("host \(host.process.pid) is replaced\n")
+    }
+
+    private func recycle(workersOf name: String) -> OperatorAnswer {
+        guard phase == .serving else { return Self.stopping }
+        guard let pool = pool(named: name) else { return unknown(name) }
+        recycle(pool)
+        return OperatorAnswer("the workers of \(name) are replaced, one after the other\n")
     }
 
     private func pool(named name: String) -> PoolProcesses? {

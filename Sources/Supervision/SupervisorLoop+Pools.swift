@@ -64,6 +64,10 @@ extension SupervisorLoop {
             if let host = hosts[id], let index = host.index(of: pool) {
                 tell(host, .returnWorker(pool: index))
             }
+        case .retire(let id, let host):
+            if let host = hosts[host], let index = host.index(of: pool) {
+                tell(host, .retireWorker(pool: index, id: id))
+            }
         case .terminate(let id):
             pool.workers[id]?.process.signal(.terminate)
             // php-cgi ignores the signal while it reads: only the end of the connection ends it.

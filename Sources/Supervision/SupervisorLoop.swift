@@ -30,7 +30,7 @@ final class SupervisorLoop {
     /// What is due at some time, without an event to tell of it.
     enum Timer: Hashable {
         case startHosts, sweepOrphans, stopAtOnce, checkHealth, checkPlaces, checkFiles, probes
-        case startWorkers, writeLines, closeHeirless
+        case startWorkers, writeLines, closeHeirless, checkUse
         /// A host has not become ready, or has not left.
         case host(UInt64)
         case flush(UInt64)
@@ -70,6 +70,8 @@ final class SupervisorLoop {
     /// Which configuration, and which listeners, are in force: a number that grows.
     var configuration: UInt64 = 0
     var standby = StandbyRule()
+    /// When the host is exchanged. See SupervisorLoop+Recycling.swift.
+    var recycling = RecyclingRule()
     /// See SupervisorLoop+Faults.swift.
     var strikes = StrikeLedger()
     var records: [CrashRecord] = []
@@ -151,6 +153,7 @@ final class SupervisorLoop {
         times[.checkHealth] = Instant.now.adding(seconds: Watchdog.interval)
         times[.checkPlaces] = Instant.now.adding(seconds: Self.placesInterval)
         times[.checkFiles] = Instant.now.adding(seconds: Self.watchInterval)
+        times[.checkUse] = Instant.now.adding(seconds: Self.useInterval)
         openControlSocket()
         beginStart()
         while true {
@@ -275,6 +278,7 @@ final class SupervisorLoop {
                 checkHealth(now, due: due)
             case .checkPlaces: checkPlaces(now)
             case .checkFiles: checkFiles(now)
+            case .checkUse: checkUse(now)
             case .probes: advanceProbes()
             case .startWorkers: startWaitingWorkers(now)
             case .writeLines: writeLeftLines(now)

@@ -74,10 +74,13 @@ struct ReloadCommand: ParsableCommand {
 
 struct RecycleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "recycle", abstract: "Have a fresh host take over in a running server.",
-        discussion: "The old host finishes its requests; no connection is closed.")
+        commandName: "recycle",
+        abstract: "Have fresh processes take over in a running server: the host's, or a pool's.",
+        discussion: "The old ones finish their requests; no connection is closed.")
     @OptionGroup var server: RunningServer
-    func run() throws { try server.ask(.recycle) }
+    @Argument(help: "The extension or the pool whose workers are meant (default: the host).")
+    var name: String?
+    func run() throws { try server.ask(.recycle(pool: name)) }
 }
 
 struct StopCommand: ParsableCommand {

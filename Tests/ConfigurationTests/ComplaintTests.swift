@@ -10,7 +10,7 @@ private let keys =
 private let address =
     "an address such as \"127.0.0.1:8080\", \"[::1]:8080\", \"8080\" or \"unix:/run/x.sock\""
 private let extensionPoolKeys =
-    "one of processes, max-requests, idle-timeout, activity-timeout, request-timeout, "
+    "one of processes, max-requests, recycle, idle-timeout, activity-timeout, request-timeout, "
     + "start-timeout, queue, rapid-fails-per-minute, environment, folder"
 private let poolKeys = "one of command, " + extensionPoolKeys.dropFirst(7)
 private let program = "a program with its arguments, such as [php-cgi, -d, display_errors=0]"

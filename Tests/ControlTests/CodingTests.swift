@@ -35,6 +35,7 @@ struct CodingTests {
         .workerRestarted(pool: 1, id: 2, pid: 4, after: .exited(code: 0)),
         .noWorker(pool: 0, count: 2, reason: "php-cgi not found", retryAfterSeconds: 30),
         .returnWorker(pool: 7),
+        .retireWorker(pool: 7, id: 1 << 40),
         .workerEnded(id: 1, .exited(code: 255)), .workerEnded(id: 2, .killed(signal: 9)),
         .scriptFailed(id: 9, code: 2),
         .scriptEnded(id: 9, .exited(code: 0)), .serve, .release(pool: 3),

@@ -169,6 +169,10 @@ typedef DWORD(WINAPI *PFN_GETEXTENSIONTHREADSAFETY)(void);
 #define HSE_REQ_IS_CONNECTED (HSE_REQ_END_RESERVED + 18)
 /// buffer: a DWORD that becomes an HSE_APP_FLAG_.
 #define HSE_REQ_IS_IN_PROCESS (HSE_REQ_END_RESERVED + 30)
+/// The extension is not well: within seconds another process takes over - the host's successor, or another
+/// worker -, and this one finishes its requests. buffer: NULL or a reason for the error log, NUL-terminated;
+/// 512 bytes of it are shown. Never waits; reported again and again it does nothing more.
+#define HSE_REQ_REPORT_UNHEALTHY (HSE_REQ_END_RESERVED + 32)
 
 #define HSE_APP_FLAG_IN_PROCESS 0
 #define HSE_APP_FLAG_ISOLATED_OOP 1
@@ -204,7 +208,6 @@ typedef struct _HSE_SEND_HEADER_EX_INFO {
 #define HSE_REQ_EXEC_URL (HSE_REQ_END_RESERVED + 26)
 #define HSE_REQ_GET_EXEC_URL_STATUS (HSE_REQ_END_RESERVED + 27)
 #define HSE_REQ_SEND_CUSTOM_ERROR (HSE_REQ_END_RESERVED + 28)
-#define HSE_REQ_REPORT_UNHEALTHY (HSE_REQ_END_RESERVED + 32)
 #define HSE_REQ_NORMALIZE_URL (HSE_REQ_END_RESERVED + 33)
 #define HSE_REQ_VECTOR_SEND (HSE_REQ_END_RESERVED + 37)
 #define HSE_REQ_GET_ANONYMOUS_TOKEN (HSE_REQ_END_RESERVED + 38)

@@ -80,7 +80,8 @@ struct cplatform_slot {
 struct cplatform_page {
     struct cplatform_fault fault;
     uint32_t module_count;
-    uint32_t reserved;
+    /// The tag of whose code has said that it is not well; 0: nobody has.
+    uint32_t unwell;
     struct cplatform_module modules[CPLATFORM_MODULES];
     struct cplatform_slot slots[CPLATFORM_SLOTS];
 };
@@ -90,6 +91,7 @@ enum {
     CPLATFORM_PAGE_SIZE = sizeof(struct cplatform_page),
     CPLATFORM_MODULES_AT = offsetof(struct cplatform_page, modules),
     CPLATFORM_MODULE_COUNT_AT = offsetof(struct cplatform_page, module_count),
+    CPLATFORM_UNWELL_AT = offsetof(struct cplatform_page, unwell),
     CPLATFORM_SLOTS_AT = offsetof(struct cplatform_page, slots),
 };
 
@@ -113,6 +115,9 @@ void cplatform_record_modules(uint32_t tag);
 void cplatform_enter(uint32_t tag, uint32_t function, int64_t now, const void *text, size_t length);
 /// It has come back.
 void cplatform_leave(void);
+
+/// Somebody's code says that it is not well, and that this process should be replaced.
+void cplatform_record_unwell(uint32_t tag);
 
 /// Somebody has changed what becomes of the signals: the number of one, which is put right; 0 = nobody.
 int cplatform_restore_signals(void);

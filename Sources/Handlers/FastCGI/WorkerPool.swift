@@ -81,8 +81,10 @@ package final class WorkerPool: Sendable {
     /// A worker is free again; the exchange that waits longest is resumed with it.
     func release(_ worker: WorkerConnection, fate: WorkerFate) {
         let freed = queue.withLock {
-            $0.release(
-                worker, fate, requestsServed: worker.requestsServed, now: CoarseClock.now)
+            let isRetiring = $0.takeRetiring(worker.id)
+            return $0.release(
+                worker, fate, requestsServed: worker.requestsServed, isRetiring: isRetiring,
+                now: CoarseClock.now)
         }
         assign(worker, freed)
     }
@@ -118,14 +120,32 @@ package final class WorkerPool: Sendable {
         if let worker = queue.withLock({ $0.giveBack() }) { letGo(worker, .idle) }
     }
 
+    /// Another worker has come for this one.
+    package func retire(_ id: UInt64) {
+        let idle = queue.withLock { $0.retire(id) { $0.id == id } }
+        if let idle { letGo(idle, .served) }
+    }
+
+    /// Those that were on the way to a request whose client has gone are idle without having been busy.
+    private func retireIdle() {
+        let idle = queue.withLock { queue in
+            queue.retiring.compactMap { id in queue.retire(id) { $0.id == id } }
+        }
+        for worker in idle { letGo(worker, .served) }
+    }
+
     /// The supervisor says that a worker has died.
     package func workerEnded(_ id: UInt64) {
         // A busy one's thread learns it from the connection.
-        _ = queue.withLock { $0.end { $0.id == id } }
+        _ = queue.withLock {
+            _ = $0.takeRetiring(id)
+            return $0.end { $0.id == id }
+        }
     }
 
     /// What has waited or been idle too long; called about ten times a second.
     package func expire(_ now: Instant) {
+        retireIdle()
         let expired = queue.withLock { $0.expire(now: now) }
         end(expired)
         for worker in expired.surplus { letGo(worker, .surplus) }

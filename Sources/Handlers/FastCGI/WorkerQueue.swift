@@ -71,6 +71,8 @@ struct WorkerQueue<Worker, Waiting> {
     private var owed = 0
     private var refusal: (reason: String, until: Instant)?
     private(set) var isDraining = false
+    /// Workers that go when they have no request.
+    private(set) var retiring: Set<UInt64> = []
     /// Nobody is served until then; after it one is tried at a time. Nil: all are served.
     private var barrier: (reason: String, until: Instant)?
     /// One request is being tried.
@@ -105,10 +107,12 @@ struct WorkerQueue<Worker, Waiting> {
     }
 
     mutating func release(
-        _ worker: Worker, _ fate: WorkerFate, requestsServed: Int, now: Instant
+        _ worker: Worker, _ fate: WorkerFate, requestsServed: Int, isRetiring: Bool = false,
+        now: Instant
     ) -> Freed {
         if barrier != nil, isTrying { return endTrial(worker, fate, now) }
-        let isWorn = limits.maxRequests > 0 && requestsServed >= limits.maxRequests
+        let isWorn =
+            isRetiring || limits.maxRequests > 0 && requestsServed >= limits.maxRequests
         switch fate {
         case .broken: return letGo(.broken, now)
         case .reusable where !isWorn: return assign(worker, now)
@@ -198,6 +202,21 @@ struct WorkerQueue<Worker, Waiting> {
         }
         held = max(0, held - 1)
         return idle.removeFirst().worker
+    }
+
+    // MARK: Retiring
+
+    /// Another worker has come for this one: it goes now if it is idle, else when its request is over
+    /// (`takeRetiring`).
+    mutating func retire(_ id: UInt64, where isMeant: (Worker) -> Bool) -> Worker? {
+        let worker = end(where: isMeant)
+        if worker == nil { retiring.insert(id) } else { retiring.remove(id) }
+        return worker
+    }
+
+    /// Whether the worker, whose request is over, is one that goes.
+    mutating func takeRetiring(_ id: UInt64) -> Bool {
+        !retiring.isEmpty && retiring.remove(id) != nil
     }
 
     // MARK: Quarantine

@@ -131,6 +131,7 @@ package final class HostProcess {
             table.pools[pool].quarantine(reason: reason, seconds: seconds)
         case .release(let pool): table.pools[pool].endQuarantine()
         case .returnWorker(let pool): table.pools[pool].giveBack()
+        case .retireWorker(let pool, let id): table.pools[pool].retire(id)
         case .workerEnded(let id, _):
             for pool in table.pools { pool.workerEnded(id) }
         case .scriptFailed, .scriptEnded:
