@@ -406,9 +406,9 @@ struct PoolLedger: Sendable {
         return most + (replacement?.room ?? 0) - workers.count - spawning
     }
 
-    /// No failure and no quarantine stands in the way of a start.
+    /// No quarantine and no failure of the last minute speaks against another start.
     func canStart(_ now: Instant) -> Bool {
-        quarantine.until == nil && backoff.failures == 0
+        quarantine.until == nil && now >= backoff.notBefore.adding(seconds: Backoff.forgiveness)
     }
 
     /// `kind`: the reason without what differs each time.

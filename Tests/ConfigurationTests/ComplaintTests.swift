@@ -6,7 +6,7 @@ import Testing
 @testable import Configuration
 
 private let keys =
-    "one of listen, spare, threads, limits, timeouts, logs, extension-directories, extensions, pools, sites"
+    "one of listen, spare, threads, limits, timeouts, logs, recycle, extension-directories, extensions, pools, sites"
 private let address =
     "an address such as \"127.0.0.1:8080\", \"[::1]:8080\", \"8080\" or \"unix:/run/x.sock\""
 private let extensionPoolKeys =
@@ -107,6 +107,15 @@ struct ComplaintTests {
             "1:13: found 'headd', "
                 + "expected one of head, body, receive, keep-alive, send, response, queue, "
                 + "request, drain; did you mean 'head'?"
+        ),
+        (
+            "recycle: { at: [\"24:00\"] }",
+            "1:16: found '24:00', expected times of day from 00:00 to 23:59, such as "
+                + "[\"03:00\", \"15:30\"]"
+        ),
+        (
+            "recycle: { private: 1GiB }",
+            "1:12: found 'private', expected one of after, at, memory, private-memory, descriptors"
         ),
         (
             "logs: { error: none }",

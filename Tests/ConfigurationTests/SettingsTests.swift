@@ -135,6 +135,7 @@ struct SettingsTests {
                 command: ./bin/app  --port 0
                 processes: 2
                 max-requests: 500
+                recycle: { after: 6h, at: ["15:30", 03:00, "03:00"], memory: 1GiB, descriptors: 900 }
                 idle-timeout: 1m
                 activity-timeout: 2m
                 request-timeout: 3m
@@ -148,6 +149,10 @@ struct SettingsTests {
         pool.minimum = 2
         pool.maximum = 2
         pool.maxRequests = 500
+        pool.recycling.after = 21600
+        pool.recycling.at = [180, 930]
+        pool.recycling.memory = 1 << 30
+        pool.recycling.descriptors = 900
         pool.idleTimeout = 60
         pool.activityTimeout = 120
         pool.requestTimeout = 180

@@ -217,6 +217,24 @@ struct WorkerQueueTests {
     }
 }
 
+extension WorkerQueueTests {
+    @Test func anIdleWorkerThatRetiresGoesAtOnceAndABusyOneAfterItsRequest() {
+        var pool = Pool(minimum: 2)
+        pool.grant(1, 2)
+        #expect(pool.queue.retire(1) { $0 == 1 } == 1)
+        #expect(pool.acquire("a") == "worker 2")
+        #expect(pool.queue.retire(2) { $0 == 2 } == nil)
+        // The one that has come for it serves meanwhile.
+        pool.grant(3)
+        #expect(pool.acquire("b") == "worker 3")
+        #expect(pool.queue.takeRetiring(2) && !pool.queue.takeRetiring(3))
+        let freed = pool.queue.release(
+            2, .reusable, requestsServed: 1, isRetiring: true, now: pool.now)
+        #expect(freed.release == .served && freed.asks == 0)
+        #expect(pool.queue.held == 1 && pool.queue.retiring.isEmpty)
+    }
+}
+
 /// A queue of numbered workers and named requests, with a clock that the test turns.
 private struct Pool {
     var queue: WorkerQueue<Int, String>

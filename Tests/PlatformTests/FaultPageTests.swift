@@ -7,6 +7,7 @@ import Testing
 struct FaultPageTests {
     @Test func anEmptyPageSaysNothing() throws {
         let page = try FaultPage.makeFile()
+        #expect(FaultPage.unwellTag(page.number) == 0)
         #expect(FaultPage.read(page.number) == FaultPage())
     }
 
