@@ -3,7 +3,8 @@
 
 extension SettingsReader {
     static let poolKeys = [
-        "processes", "max-requests", "recycle", "idle-timeout", "activity-timeout", "request-timeout",
+        "processes", "max-requests", "recycle", "idle-timeout", "activity-timeout",
+        "request-timeout",
         "start-timeout", "queue", "rapid-fails-per-minute", "environment", "folder",
     ]
 

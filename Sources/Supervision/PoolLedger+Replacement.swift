@@ -25,6 +25,14 @@ extension PoolLedger {
         replacement?.successor == .wanted && !isRetired && canStart(now)
     }
 
+    /// 1 while the old one and its successor are both there. `whileLeaving`: also when the old one is ending.
+    func successors(whileLeaving: Bool) -> Int {
+        guard let replacement, replacement.successor != .wanted,
+            let old = workers[replacement.old], whileLeaving || !old.isLeaving
+        else { return 0 }
+        return 1
+    }
+
     /// A process asked for was started; it is the successor when one is awaited.
     mutating func successorSpawned(_ id: WorkerID) {
         if replacement?.successor == .spawning { replacement?.successor = .starting(id) }

@@ -394,7 +394,7 @@ struct PoolLedger: Sendable {
             return quarantine.isOnTrial(now) ? min(1, wants.count) - connecting : 0
         }
         let living =
-            workers.values.count { !$0.isLeaving } + spawning - (replacement?.room ?? 0)
+            workers.values.count { !$0.isLeaving } + spawning - successors(whileLeaving: false)
         return max(isRetired ? 0 : limits.minimum - living, wants.count - connecting)
     }
 
@@ -403,7 +403,7 @@ struct PoolLedger: Sendable {
     /// How many more may exist. One may always: else a pool whose older self is busy would stand still.
     private func room(_ now: Instant) -> Int {
         let most = quarantine.until == nil ? max(1, limits.maximum - elsewhere) : 1
-        return most + (replacement?.room ?? 0) - workers.count - spawning
+        return most + successors(whileLeaving: true) - workers.count - spawning
     }
 
     /// No quarantine and no failure of the last minute speaks against another start.

@@ -17,7 +17,4 @@ struct PoolReplacement: Sendable, Equatable {
 
     let old: PoolLedger.WorkerID
     var successor = Successor.wanted
-
-    /// One process more than the pool's maximum there may be for it.
-    var room: Int { successor == .wanted ? 0 : 1 }
 }

@@ -110,7 +110,7 @@ struct ComplaintTests {
         ),
         (
             "recycle: { at: [\"24:00\"] }",
-            "1:16: found '24:00', expected times of day from 00:00 to 23:59, such as "
+            "1:17: found '24:00', expected times of day from 00:00 to 23:59, such as "
                 + "[\"03:00\", \"15:30\"]"
         ),
         (

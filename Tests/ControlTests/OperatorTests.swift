@@ -7,7 +7,8 @@ import Testing
 struct OperatorTests {
     private static let requests: [OperatorRequest] = [
         .who, .status(json: false), .status(json: true), .crashes(json: false),
-        .crashes(json: true), .reload, .recycle(pool: nil), .recycle(pool: "a.b-c"), .stop, .quarantine("a.b-c"), .release("x"),
+        .crashes(json: true), .reload, .recycle(pool: nil), .recycle(pool: "a.b-c"), .stop,
+        .quarantine("a.b-c"), .release("x"),
     ]
 
     @Test(arguments: requests)

@@ -29,7 +29,8 @@ extension EndToEndTests {
                 file: "leakdescriptors", limits: "descriptors: 400",
                 cause: "open descriptors, recycle.descriptors allows 400"),
             Growth(
-                file: "unhealthy", limits: "", cause: "extension faulty reports itself as unhealthy"),
+                file: "unhealthy", limits: "", cause: "extension faulty reports itself as unhealthy"
+            ),
         ]
 
         @Test(arguments: growths)
@@ -91,7 +92,8 @@ extension EndToEndTests {
             try withServer(
                 site("unhealthy", "thread-safe: \(isThreadSafe)"), files: plainFiles
             ) { server in
-                #expect(try server.get("/faulty?now").text == "fine")
+                let answer = try server.get("/faulty?now")
+                #expect(answer.text == "fine")
                 #expect(eventually { server.errors.contains(" is exchanged: ") })
                 let reports = lines("the cache is broken", server)
                 #expect((1...6).contains(reports.count), "\(reports)")
@@ -144,7 +146,8 @@ extension EndToEndTests {
 
         @Test func anOperatorMayHaveAPoolsWorkersExchanged() throws {
             try withServer(plainSite, files: plainFiles) { server in
-                #expect(try server.get("/counter").status == 200)
+                let answer = try server.get("/counter")
+                #expect(answer.status == 200)
                 #expect(eventually { workers(of: "counter", server).count >= 1 })
                 let before = workers(of: "counter", server)
                 let load = Load(

@@ -40,8 +40,9 @@ struct DailyScheduleTests {
     }
 
     @Test func aClockThatIsSetBackOverMidnightRepeatsNothing() {
-        #expect(looks([(1, 149), (1, 150), (0, 1000), (1, 10), (1, 150), (2, 0)])
-            == [nil, 150, nil, nil, nil, 0])
+        #expect(
+            looks([(1, 149), (1, 150), (0, 1000), (1, 10), (1, 150), (2, 0)])
+                == [nil, 150, nil, nil, nil, 0])
     }
 
     @Test func whatWasSleptThroughComesOnceAfterwards() {

@@ -79,8 +79,9 @@ struct RecyclingRuleTests {
         }
         #expect((4...28).contains(due(21600 * 0.95)))
         #expect(due(21600) == 32)
-        guard case .exchange(1, .age(seconds: 21600, limit: 21600))? =
-            rule.decide(subjects, limits, now: Self.at(21600))
+        guard
+            case .exchange(1, .age(seconds: 21600, limit: 21600))? =
+                rule.decide(subjects, limits, now: Self.at(21600))
         else {
             Issue.record("one is exchanged")
             return
@@ -138,7 +139,8 @@ struct RecyclingRuleTests {
         #expect(
             rule.decide(both, limits, now: Self.at(160)) == .exchange(1, .schedule(minute: 180)))
         #expect(
-            rule.decide([Self.subject(2), Self.subject(3, started: 161)], limits, now: Self.at(165))
+            rule.decide(
+                [Self.subject(2), Self.subject(3, started: 161)], limits, now: Self.at(165))
                 == .exchange(2, .schedule(minute: 180)))
         #expect(
             rule.decide(
@@ -156,10 +158,11 @@ struct RecyclingRuleTests {
         #expect(rule.decide([Self.subject(2, started: 11)], Self.limits(), now: Self.at(15)) == nil)
     }
 
-    @Test(arguments: [
-        (512 << 10, "512 KiB"), (1 << 20, "1 MiB"), ((64 << 20) + (1 << 19), "64.5 MiB"),
-        (800 << 20, "800 MiB"), (2 << 30, "2048 MiB"),
-    ] as [(Int64, String)])
+    @Test(
+        arguments: [
+            (512 << 10, "512 KiB"), (1 << 20, "1 MiB"), ((64 << 20) + (1 << 19), "64.5 MiB"),
+            (800 << 20, "800 MiB"), (2 << 30, "2048 MiB"),
+        ] as [(Int64, String)])
     func sizesAreShownAsPeopleReadThem(bytes: Int64, text: String) {
         #expect(RecyclingCause.size(bytes) == text)
     }
