@@ -10,6 +10,7 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
     case ipv4(UInt32, port: UInt16)
     /// Sixteen bytes as two big-endian halves, and the port.
     case ipv6(UInt64, UInt64, port: UInt16)
+    /// A path; one that begins with a zero byte is a name of the abstract namespace.
     case unix(String)
 
     /// Reads a numeric address: "127.0.0.1", "::1"; no names are looked up.
@@ -36,7 +37,7 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .ipv4(_, let port): "\(host):\(port)"
         case .ipv6(_, _, let port): "[\(host)]:\(port)"
-        case .unix(let path): "unix:\(path)"
+        case .unix(let path): path.utf8.first == 0 ? "unix:@\(path.dropFirst())" : "unix:\(path)"
         }
     }
 
@@ -153,7 +154,8 @@ package enum SocketAddress: Hashable, Sendable, CustomStringConvertible {
             withUnsafeMutableBytes(of: &storage) { room in
                 for (index, byte) in bytes.enumerated() { room[offset + index] = byte }
             }
-            length = socklen_t(offset + bytes.count + 1)
+            // A path counts with its zero byte, an abstract name without one (man 7 unix).
+            length = socklen_t(offset + bytes.count + (bytes.first == 0 ? 0 : 1))
         }
         return withUnsafePointer(to: &storage) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, length) }

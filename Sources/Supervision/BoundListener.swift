@@ -9,10 +9,15 @@ import Platform
 final class BoundListener {
     let setting: Settings.Listener
     let descriptor: Descriptor
-    /// The Unix socket's file.
+    /// The service manager's, who has it open too: neither shut down nor removed from the file system.
+    let inherited: InheritedSocket?
+    /// The Unix socket's file, when it is ours.
     private let file: FileStatus?
 
-    init(_ setting: Settings.Listener) throws(StartFailure) {
+    /// Takes the inherited socket that is bound there; binds one where none is.
+    init(
+        _ setting: Settings.Listener, _ inherited: [InheritedSocket]
+    ) throws(StartFailure) {
         self.setting = setting
         let address: SocketAddress
         switch setting {
@@ -24,7 +29,14 @@ final class BoundListener {
             }
             address = numeric
         }
+        let given = inherited.first { $0.address == address }
+        self.inherited = given
         do throws(SystemError) {
+            if let given {
+                descriptor = try given.descriptor.duplicate()
+                file = nil
+                return
+            }
             descriptor = try Socket.listen(address)
             if case .unix(let path) = setting {
                 file = try Files.status(path: path)
@@ -37,11 +49,13 @@ final class BoundListener {
         }
     }
 
-    static func bind(_ settings: [Settings.Listener]) throws(StartFailure) -> [BoundListener] {
+    static func bind(
+        _ settings: [Settings.Listener], _ inherited: [InheritedSocket]
+    ) throws(StartFailure) -> [BoundListener] {
         var bound: [BoundListener] = []
         for setting in settings {
             do throws(StartFailure) {
-                bound.append(try BoundListener(setting))
+                bound.append(try BoundListener(setting, inherited))
             } catch {
                 for listener in bound { listener.removeFile() }
                 throw error
@@ -60,16 +74,17 @@ final class BoundListener {
 
     /// A Unix socket leaves a file behind; one that another server has put in its place stays.
     func removeFile() {
-        guard case .unix(let path) = setting, let there = try? Files.status(path: path),
-            there.inode == file?.inode, there.device == file?.device
+        guard let file, case .unix(let path) = setting, let there = try? Files.status(path: path),
+            there.inode == file.inode, there.device == file.device
         else { return }
         PrivateFolder.removeFile(path)
     }
 
     /// It is no longer configured: who comes is refused, and not kept waiting by a host that leaves and still
-    /// has it; whoever wants the address may have it.
+    /// has it; whoever wants the address may have it. Of an inherited one only the service manager can say that.
     func close() {
         removeFile()
+        guard inherited == nil else { return }
         Socket.shutdownBoth(descriptor.number)
     }
 

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Configuration
-import Platform
+package import Platform
 
 /// `mortise serve`: starts the host and the workers, and keeps them running until it is told to stop.
 package enum Supervisor {
@@ -22,6 +22,9 @@ package enum Supervisor {
         /// What a host is started with, its program's name first. It finds its control socket at
         /// descriptor 3.
         package var hostArguments = ["mortise", "host"]
+        /// Who started this process, and what for.
+        package var manager = ServiceManager()
+
         package init(configurationPath: String, builtInExtensionFolder: String) {
             self.configurationPath = configurationPath
             self.builtInExtensionFolder = builtInExtensionFolder

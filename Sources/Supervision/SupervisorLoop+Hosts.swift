@@ -128,10 +128,7 @@ extension SupervisorLoop {
             let before = current
             let verb = hasServed ? "serving again" : "serving"
             renewHost()
-            if before == nil, current == host.id {
-                let places = listeners.map(\.description).joined(separator: ", ")
-                log.log(.notice, "\(verb) on \(places) (host \(host.process.pid))")
-            }
+            if before == nil, current == host.id { serves(verb, host) }
         }
         keepHosts(.now)
     }
@@ -426,6 +423,7 @@ extension SupervisorLoop {
         hostDied(host, end) {
             renewHost()
             let successor = current.flatMap { hosts[$0] }
+            if successor == nil { tellManager { $0.says("the host has died; another starts") } }
             return successor.map { "host \($0.process.pid), which stood by, takes over" }
                 ?? "another starts now"
         }

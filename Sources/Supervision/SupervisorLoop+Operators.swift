@@ -165,6 +165,10 @@ extension SupervisorLoop {
     }
 
     func reloadEnded(_ outcome: OperatorAnswer) {
+        if !reloadIsWanted {
+            let prefix = outcome.isGood ? "" : "the old configuration stays: "
+            tellManager { $0.reloadEnded(prefix + outcome.text) }
+        }
         let askers = reloadAskers
         reloadAskers = []
         for id in askers { answer(id, outcome) }

@@ -44,7 +44,7 @@ extension SupervisorLoop {
         var isChanged = false
         for (index, listener) in listeners.enumerated() where listener.hasVanished {
             do throws(StartFailure) {
-                listeners[index] = try BoundListener(listener.setting)
+                listeners[index] = try BoundListener(listener.setting, [])
                 isChanged = true
                 log.log(
                     .warning, "somebody removed \(listener.description); it is made anew")

@@ -60,6 +60,7 @@ extension SupervisorLoop {
         guard phase == .serving else { return }
         // A server whose host cannot run is the one that needs a new configuration most.
         reloadIsWanted = true
+        tellManager { $0.reloadIsWanted(now: .now) }
         beginReload()
     }
 
@@ -203,7 +204,7 @@ extension SupervisorLoop {
             case .keep(let index): opened.append(listeners[index])
             case .bind(let setting):
                 do throws(StartFailure) {
-                    bound.append(try BoundListener(setting))
+                    bound.append(try BoundListener(setting, inherited))
                     opened.append(bound.last!)
                 } catch {
                     for listener in bound { listener.removeFile() }
@@ -235,7 +236,7 @@ extension SupervisorLoop {
         guard let reload else { return }
         self.reload = nil
         let old = current.flatMap { hosts[$0] }
-        for index in reload.plan.closedListeners { listeners[index].close() }
+        for index in reload.plan.closedListeners { close(listeners[index]) }
         let retired = reload.plan.retiredPools.map { pools[$0] }
         if reload.settings.logs.error != settings.logs.error {
             log.open(path: reload.settings.logs.error, process: "supervisor")
@@ -252,8 +253,18 @@ extension SupervisorLoop {
         let line = "\(reload.what) is in force (host \(host.process.pid))"
         log.log(.notice, line)
         if reload.isByRequest { reloadEnded(OperatorAnswer("\(line)\n")) }
+        tellManager { $0.serves(line) }
         beginRollback()
         if reloadIsWanted { beginReload() }
+    }
+
+    private func close(_ listener: BoundListener) {
+        listener.close()
+        guard let socket = listener.inherited else { return }
+        log.log(
+            .warning,
+            "nobody listens on \(listener.description) any more, but the service manager keeps its socket"
+                + " '\(socket.name)' open: who comes waits; stop that socket too")
     }
 
     func failReload(_ reason: String) {

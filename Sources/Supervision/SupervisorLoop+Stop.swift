@@ -6,16 +6,22 @@ import Control
 import Platform
 
 extension SupervisorLoop {
+    /// Seconds in which the workers end when no request is left.
+    private static let endPatience = 20.0
+
     /// SIGTERM or SIGINT: the first lets requests finish, the second does not.
     func stop() {
         guard phase == .serving else { return stopAtOnce("told twice") }
         log.log(.notice, "stopping: requests in flight may finish")
         phase = .draining
+        tellManager {
+            $0.stops("stopping: requests finish", within: settings.timeouts.drain + Self.endPatience)
+        }
         times[.stopAtOnce] = Instant.now.adding(seconds: settings.timeouts.drain)
         cancelChange()
         // With the hosts' copies gone too, new connections are refused at once instead of forgotten.
         for listener in listeners { listener.removeFile() }
-        listeners = []
+        (listeners, inherited) = ([], [])
         for host in hosts.values {
             switch host.state {
             case .starting, .ready, .serving, .leaving: tell(host, .drain)
@@ -28,6 +34,7 @@ extension SupervisorLoop {
 
     func stopAtOnce(_ reason: String?) {
         if let reason { log.log(.warning, "stopping at once: \(reason)") }
+        tellManager { $0.stops(reason ?? "the server cannot start", within: Self.endPatience) }
         cancelChange()
         for host in hosts.values { kill(host) }
         phase = .ending

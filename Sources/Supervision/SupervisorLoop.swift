@@ -30,7 +30,7 @@ final class SupervisorLoop {
     /// What is due at some time, without an event to tell of it.
     enum Timer: Hashable {
         case startHosts, sweepOrphans, stopAtOnce, checkHealth, checkPlaces, checkFiles, probes
-        case startWorkers, writeLines, closeHeirless, checkUse
+        case startWorkers, writeLines, closeHeirless, checkUse, tellManager, showLife
         /// A host has not become ready, or has not left.
         case host(UInt64)
         case flush(UInt64)
@@ -57,6 +57,10 @@ final class SupervisorLoop {
     var settings: Settings
     var text: [UInt8]
     var listeners: [BoundListener] = []
+    /// What the service manager has opened for a listener of the first configuration, see
+    /// SupervisorLoop+Manager.swift.
+    var inherited: [InheritedSocket]
+    var manager: ManagerLine
     /// In the order of `settings.pools`.
     var pools: [PoolProcesses] = []
     /// All that have processes, those of older configurations too.
@@ -119,6 +123,8 @@ final class SupervisorLoop {
         self.options = options
         self.text = text
         self.settings = settings
+        inherited = options.manager.sockets
+        manager = ManagerLine(options.manager, log)
         // Before anything else: a signal that comes now must wait until somebody reads it.
         signals = try Self.required { () throws(SystemError) in
             try SignalDescriptor([.terminate, .interrupt, .hangUp, .user1, .child])
@@ -126,7 +132,7 @@ final class SupervisorLoop {
         Signal.ignore(.pipe)
         poller = try Self.required { () throws(SystemError) in try Poller() }
         try Self.required { () throws(SystemError) in try Orphans.adopt() }
-        listeners = try BoundListener.bind(settings.listeners)
+        listeners = try BoundListener.bind(settings.listeners, inherited)
         folder = try Self.required { () throws(SystemError) in
             PrivateFolder.sweep(prefix: RuntimeFolder.prefix, in: PrivateFolder.runtimeParents)
             return try PrivateFolder(
@@ -136,6 +142,7 @@ final class SupervisorLoop {
             try poller.add(signals.descriptor.number, .readable, token: 0)
         }
         watches[0] = .signals
+        closeUnnamedSockets()
     }
 
     private static func required<Value: ~Copyable>(
@@ -154,6 +161,7 @@ final class SupervisorLoop {
         times[.checkPlaces] = Instant.now.adding(seconds: Self.placesInterval)
         times[.checkFiles] = Instant.now.adding(seconds: Self.watchInterval)
         times[.checkUse] = Instant.now.adding(seconds: Self.useInterval)
+        showLife(.now)
         openControlSocket()
         beginStart()
         while true {
@@ -283,6 +291,8 @@ final class SupervisorLoop {
             case .startWorkers: startWaitingWorkers(now)
             case .writeLines: writeLeftLines(now)
             case .closeHeirless: closeHeirless()
+            case .tellManager: tellManager()
+            case .showLife: showLife(now)
             case .host(let id): hostIsLate(id)
             case .flush(let id): flush(id)
             case .pool(let key): livingPools[key].map { apply(.tick, to: $0) }

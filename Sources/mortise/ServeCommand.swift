@@ -37,6 +37,8 @@ struct ServeCommand: ParsableCommand {
     }
 
     func run() throws {
+        // Before anything is opened.
+        let manager = ServiceManager.take()
         let (configuration, _) = try Commands.load { () throws(ConfigurationText.Failure) in
             try ConfigurationText.of(what, listen: listen)
         }
@@ -45,7 +47,7 @@ struct ServeCommand: ParsableCommand {
         }
         let code: Int32
         do {
-            code = try serve(configuration)
+            code = try serve(configuration, manager)
         } catch {
             Terminal.complain("\(error)")
             throw ExitCode.failure
@@ -54,10 +56,13 @@ struct ServeCommand: ParsableCommand {
         throw code == 2 ? ExitCode.configuration : ExitCode(code)
     }
 
-    private func serve(_ configuration: ConfigurationText) throws(SystemError) -> Int32 {
+    private func serve(
+        _ configuration: ConfigurationText, _ manager: ServiceManager
+    ) throws(SystemError) -> Int32 {
         let folder = try Commands.programFolder()
         var options = Supervisor.Options(
             configurationPath: try path(of: configuration), builtInExtensionFolder: folder)
+        options.manager = manager
         options.hostArguments += ["--extension-folder", folder]
         return Supervisor.run(options)
     }
