@@ -14,10 +14,13 @@ final class ServerProcess: Sendable {
     /// Writes `configuration` behind a `listen:` and a `logs:` of its own, starts the server, and waits
     /// until it answers.
     ///
-    /// - Parameter openFiles: The limit on open files it is started with.
+    /// - Parameters:
+    ///   - openFiles: The limit on open files it is started with.
+    ///   - preparation: Commands of the shell that becomes the server.
+    ///   - descriptors: What it finds at 3, 4 …
     init(
         _ configuration: String, in site: SiteFolder, port: UInt16 = ServerProcess.freePort(),
-        openFiles: Int? = nil
+        openFiles: Int? = nil, preparation: String = "", descriptors: [Int32] = []
     ) throws {
         self.site = site
         self.port = port
@@ -25,8 +28,9 @@ final class ServerProcess: Sendable {
         let limit = openFiles.map { "ulimit -n \($0); " } ?? ""
         process = try SpawnedProcess(
             "/bin/sh",
-            ["-c", limit + "exec \"$0\" serve \"$1\"", Package.program, site.path + "/site.yaml"],
-            output: site.path + "/output.log", errors: site.path + "/errors.log")
+            ["-c", limit + preparation + "exec \"$0\" serve \"$1\"", Package.program, site.path + "/site.yaml"],
+            output: site.path + "/output.log", errors: site.path + "/errors.log",
+            descriptors: descriptors)
         try waitUntilItAnswers()
     }
 

@@ -16,7 +16,12 @@ final class SpawnedProcess: Sendable {
     private let ending = Mutex<ProcessEnding?>(nil)
 
     /// Starts the program with standard input from /dev/null and its output appended to the files.
-    init(_ program: String, _ arguments: [String], output: String, errors: String) throws {
+    ///
+    /// - Parameter descriptors: What it finds at 3, 4 …
+    init(
+        _ program: String, _ arguments: [String], output: String, errors: String,
+        descriptors: [Int32] = []
+    ) throws {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -25,6 +30,11 @@ final class SpawnedProcess: Sendable {
         posix_spawn_file_actions_addopen(&actions, 2, errors, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         // Closing what is not open is no error (glibc, sysdeps/unix/sysv/linux/spawni.c).
         for descriptor in Int32(3)..<256 { posix_spawn_file_actions_addclose(&actions, descriptor) }
+        let passed = descriptors.map { fcntl($0, F_DUPFD_CLOEXEC, 256) }
+        defer { for descriptor in passed { close(descriptor) } }
+        for (index, descriptor) in passed.enumerated() {
+            posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(3 + index))
+        }
 
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
