@@ -19,8 +19,9 @@ extension SupervisorLoop {
         }
         times[.stopAtOnce] = Instant.now.adding(seconds: settings.timeouts.drain)
         cancelChange()
-        // With the hosts' copies gone too, new connections are refused at once instead of forgotten.
-        for listener in listeners { listener.removeFile() }
+        // New connections are refused at once instead of forgotten; those to a socket of the service manager
+        // wait for the next server.
+        for listener in listeners { listener.close() }
         (listeners, inherited) = ([], [])
         for host in hosts.values {
             switch host.state {

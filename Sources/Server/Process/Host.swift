@@ -196,11 +196,6 @@ final class Host: Sendable {
     /// The server stops: there is no newer host any more.
     func stopOffering() { handingOver.store(false, ordering: .sequentiallyConsistent) }
 
-    /// Who comes from now on is refused, not kept waiting. For every process that has the listeners.
-    func refuseNewcomers() {
-        for listener in listeners { Socket.shutdownBoth(listener.socket) }
-    }
-
     /// Tells every idle connection that the host leaves. Called again and again while any is left.
     func wakeIdle() {
         for shard in shards {

@@ -143,7 +143,6 @@ package final class HostProcess {
         case .drain:
             host.stopOffering()
             leave(offering: nil)
-            host.refuseNewcomers()
         case .reopenLogs:
             log.reopen()
             host.accessLog?.reopen()
