@@ -177,6 +177,18 @@ extension EndToEndTests {
             #expect(try waiting.exchange("GET", "/hello").status == 200)
         }
 
+        @Test func withoutAManagersSocketWhoComesAtTheStopIsRefused() throws {
+            try withServer(plainSite, files: plainFiles) { server in
+                let busy = try server.client()
+                try busy.send("GET /hello HTTP/1.1\r\nHo")
+                usleep(100_000)
+                server.process.signal(SIGTERM)
+                #expect(eventually { (try? server.client()) == nil })
+                try busy.send("st: x\r\n\r\n")
+                #expect(try busy.response().status == 200)
+            }
+        }
+
         @Test func aReloadLetsGoOfAnInheritedSocketAndTakesItAgain() throws {
             defer { site.remove() }
             let second = ServerProcess.freePort()

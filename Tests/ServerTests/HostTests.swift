@@ -528,18 +528,6 @@ import TestSupport
         #expect(last?.value("Connection") == "close")
         #expect(busy.isClosed())
     }
-
-    @Test func aServerThatStopsRefusesNewcomersAndFinishesWhatItHas() throws {
-        let server = try RunningServer()
-        let busy = try server.connect()
-        busy.send("GET /x?now=1 HTTP/1.1\r\nHo")
-        while server.server.connectionCount < 1 { Thread.sleep(milliseconds: 1) }
-        server.server.leave(offering: nil)
-        server.server.refuseNewcomers()
-        #expect(throws: SystemError.self) { try server.connect() }
-        busy.send("st: x\r\n\r\n")
-        #expect(busy.answer()?.text == "1")
-    }
 }
 
 extension Descriptor {
