@@ -165,6 +165,61 @@ extension EndToEndTests {
             }
         }
 
+        /// One that closes its connection after each answer, and one that besides ends after twenty.
+        @Test(arguments: ["", ", \"20\""])
+        func foreignProgramsAreExchangedAndNoRequestFails(_ argument: String) throws {
+            let program = "\(Package.folder)/Tests/Misbehaving/closingfcgi"
+            let site = """
+                pools:
+                  closing:
+                    command: [\(program)\(argument)]
+                    processes: 2
+                    recycle: { after: 3s }
+                \(plainSite)
+                      - { path: /closing, pool: closing }
+                """
+            try withServer(site, files: plainFiles) { server in
+                let load = Load(
+                    .init(
+                        port: server.port, target: "/closing", clients: argument.isEmpty ? 6 : 1,
+                        keepsConnections: true,
+                        check: { _ in
+                            usleep(100_000)
+                            return nil
+                        }))
+                let isDone = eventually { lines(" is exchanged: ", server).count >= 3 }
+                #expect(isDone, "\(server.errors)")
+                load.waitFor(answers: load.report.total + 5)
+                let report = load.finish()
+                #expect(report.failed.isEmpty, "\(report.failed) \(server.errors)")
+                #expect(Set(report.answered.keys) == [200], "\(server.errors)")
+                #expect(!server.errors.contains("is replaced"), "\(server.errors)")
+            }
+        }
+
+        /// In a pool there may be one worker: others' requests are answered by its successor meanwhile.
+        @Test(arguments: [true, false])
+        func whoIsBusyFinishesItsRequestFirst(_ isInHost: Bool) throws {
+            let recycle = "recycle: { after: 2s }"
+            let keys =
+                isInHost
+                ? "thread-safe: true" : "thread-safe: false, pool: { processes: 1, \(recycle) }"
+            try withServer(
+                (isInHost ? recycle + "\n" : "") + site("slow", keys), files: plainFiles
+            ) { server in
+                let slow = Load(
+                    .init(
+                        port: server.port, target: "/faulty?now", clients: 1,
+                        keepsConnections: true, requests: 1))
+                #expect(eventually { server.errors.contains(" is exchanged: ") })
+                let answer = try server.get("/faulty")
+                #expect(answer.text == "fine")
+                #expect(slow.report.total == 0)
+                let report = slow.wait()
+                #expect(report.answered == [200: 1], "\(report) \(server.errors)")
+            }
+        }
+
         // MARK: What there is
 
         private func site(_ fault: String, _ keys: String) throws -> String {
