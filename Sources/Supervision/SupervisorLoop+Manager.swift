@@ -81,7 +81,8 @@ extension SupervisorLoop {
         for listener in listeners where listener.inherited != nil {
             log.log(
                 .notice,
-                "\(listener.description) is the socket '\(listener.inherited!.name)' of the service manager")
+                "\(listener.description) is the socket '\(listener.inherited!.name)' of the service manager"
+            )
         }
         inherited = inherited.filter { socket in
             if listeners.contains(where: { $0.inherited === socket }) { return true }

@@ -15,7 +15,8 @@ extension SupervisorLoop {
         log.log(.notice, "stopping: requests in flight may finish")
         phase = .draining
         tellManager {
-            $0.stops("stopping: requests finish", within: settings.timeouts.drain + Self.endPatience)
+            $0.stops(
+                "stopping: requests finish", within: settings.timeouts.drain + Self.endPatience)
         }
         times[.stopAtOnce] = Instant.now.adding(seconds: settings.timeouts.drain)
         cancelChange()

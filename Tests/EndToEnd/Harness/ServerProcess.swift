@@ -28,7 +28,10 @@ final class ServerProcess: Sendable {
         let limit = openFiles.map { "ulimit -n \($0); " } ?? ""
         process = try SpawnedProcess(
             "/bin/sh",
-            ["-c", limit + preparation + "exec \"$0\" serve \"$1\"", Package.program, site.path + "/site.yaml"],
+            [
+                "-c", limit + preparation + "exec \"$0\" serve \"$1\"", Package.program,
+                site.path + "/site.yaml",
+            ],
             output: site.path + "/output.log", errors: site.path + "/errors.log",
             descriptors: descriptors)
         try waitUntilItAnswers()
