@@ -87,7 +87,13 @@ int cplatform_openat(int directory, const char *path, int flags, int mode) {
     return openat(directory, path, flags, mode);
 }
 
-int cplatform_memfd(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
+int cplatform_memfd(const char *name, int may_be_sealed) {
+    return memfd_create(name, MFD_CLOEXEC | (may_be_sealed ? MFD_ALLOW_SEALING : 0));
+}
+
+int cplatform_seal(int memfd) {
+    return fcntl(memfd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+}
 
 void cplatform_name_thread(const char *name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
 

@@ -47,12 +47,18 @@ static int restore_open_files(void) {
     return setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// What went wrong before exec; no error = nothing.
+struct failure {
+    int error;
+    int step;
+};
+
 struct child {
     const struct cplatform_start *start;
     uint64_t ignored;
     pid_t parent;
     // Written by the child, read by the parent: they share it until exec.
-    volatile int *error;
+    struct failure volatile *failure;
 };
 
 // The signals this process ignores, bit n for signal n + 1; asked for once, because asking takes as long as
@@ -106,47 +112,60 @@ static int arrange_descriptors(const struct cplatform_start *start) {
     return (int)syscall(SYS_close_range, (unsigned)count, ~0U, 0U);
 }
 
-// Runs between clone and exec: async-signal-safe calls only (man 7 signal-safety).
-static int run_child(void *argument) {
-    struct child *child = argument;
+// The kernel ends it with its parent. Behind the change of the user, which takes that back (man 2 prctl).
+static int end_with_parent(const struct child *child) {
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) return -1;
+    // The parent may have died before the line above.
+    errno = ESRCH;
+    return getppid() == child->parent ? 0 : -1;
+}
+
+// Everything between clone and exec; only returns when a step has failed, with errno.
+static enum cplatform_step become(const struct child *child) {
     const struct cplatform_start *start = child->start;
     restore_signals(child->ignored);
-    if (setsid() < 0) goto failed;
-    if (start->ends_with_parent) {
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) goto failed;
-        // The parent may have died before the line above.
-        if (getppid() != child->parent) return 127;
-    }
+    if (setsid() < 0) return CPLATFORM_STEP_SESSION;
     if (start->is_batch) {
         // A wish: a system that does not grant it runs the child all the same.
         struct sched_param none = {.sched_priority = 0};
         sched_setscheduler(0, SCHED_BATCH, &none);
     }
-    if (start->folder != NULL && chdir(start->folder) != 0) goto failed;
-    if (arrange_descriptors(start) != 0) goto failed;
-    if (!start->keeps_open_files && restore_open_files() != 0) goto failed;
+    if (arrange_descriptors(start) != 0) return CPLATFORM_STEP_DESCRIPTORS;
+    if (!start->keeps_open_files && restore_open_files() != 0) return CPLATFORM_STEP_LIMIT;
+    enum cplatform_step failed = cplatform_confine(start->confinement);
+    if (failed != CPLATFORM_STEP_NONE) return failed;
+    if (start->ends_with_parent && end_with_parent(child) != 0) return CPLATFORM_STEP_PARENT;
+    if (start->folder != NULL && chdir(start->folder) != 0) return CPLATFORM_STEP_FOLDER;
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     execve(start->program, start->arguments, start->environment);
-failed:
-    *child->error = errno;
+    return CPLATFORM_STEP_EXECUTE;
+}
+
+// Runs between clone and exec: async-signal-safe calls only (man 7 signal-safety).
+static int run_child(void *argument) {
+    struct child *child = argument;
+    enum cplatform_step failed = become(child);
+    child->failure->step = failed;
+    child->failure->error = errno;
     // Returning ends the child (man 2 clone), without what sanitizers add to _exit for the end of a program.
     return 127;
 }
 
 // `sharing` is CLONE_VM or 0; the child writes to `shared` what failed.
-static int spawn(const struct cplatform_start *start, pid_t *pid, int *handle, int sharing, volatile int *shared) {
+static int spawn(const struct cplatform_start *start, pid_t *pid, int *handle, int sharing,
+                 volatile struct failure *shared) {
     // The parent stands still while the child runs on this part of its stack.
     char stack[stackSize] __attribute__((aligned(16)));
     struct child child = {
-        .start = start, .parent = getpid(), .ignored = ignored_signals(), .error = shared};
+        .start = start, .parent = getpid(), .ignored = ignored_signals(), .failure = shared};
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int flags = sharing | CLONE_VFORK | SIGCHLD | (handle == NULL ? 0 : CLONE_PIDFD);
     int number = clone(run_child, stack + stackSize, flags, &child, handle);
-    int error = number < 0 ? errno : *shared;
+    int error = number < 0 ? errno : shared->error;
     if (number > 0 && error != 0) {
         siginfo_t info;
         while (waitid(P_PID, (id_t)number, &info, WEXITED) < 0 && errno == EINTR) {
@@ -158,17 +177,21 @@ static int spawn(const struct cplatform_start *start, pid_t *pid, int *handle, i
     return error;
 }
 
-int cplatform_spawn(const struct cplatform_start *start, pid_t *pid, int *handle) {
+int cplatform_spawn(const struct cplatform_start *start, pid_t *pid, int *handle, int *step) {
 #if __has_feature(thread_sanitizer)
     // ThreadSanitizer takes every clone for a fork and prepares the child as one, which would ruin a parent
     // that shares its memory: here the child has a copy, and only the error is shared.
-    int *error = mmap(NULL, sizeof *error, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (error == MAP_FAILED) return errno;
-    int result = spawn(start, pid, handle, 0, error);
-    munmap(error, sizeof *error);
+    struct failure *failure =
+        mmap(NULL, sizeof *failure, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (failure == MAP_FAILED) return errno;
+    int result = spawn(start, pid, handle, 0, failure);
+    *step = failure->step;
+    munmap(failure, sizeof *failure);
     return result;
 #else
-    volatile int error = 0;
-    return spawn(start, pid, handle, CLONE_VM, &error);
+    volatile struct failure failure = {0};
+    int result = spawn(start, pid, handle, CLONE_VM, &failure);
+    *step = failure.step;
+    return result;
 #endif
 }

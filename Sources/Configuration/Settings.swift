@@ -4,6 +4,8 @@
 /// Everything a configuration file says, checked, defaults filled in, paths absolute.
 package struct Settings: Sendable, Equatable {
     package var listeners: [Listener] = []
+    /// Of hosts, probes and whatever names no other.
+    package var account = Account()
     /// Whether a second host stands by.
     package var spare = true
     package var threads = Threads()
@@ -16,6 +18,8 @@ package struct Settings: Sendable, Equatable {
     /// The pools of the file, then one for each extension that may be isolated (`Pool.worker`).
     package var pools: [Pool] = []
     package var sites: [Site] = []
+    /// Of scripts: the server's, then those of each handler `cgi` that says something of its own.
+    package var scripts = [Confinement()]
 
     package init() {}
 
@@ -161,6 +165,7 @@ package struct Settings: Sendable, Equatable {
         /// The workers' folder; nil = the supervisor's.
         package var folder: String?
         package var environment: [Setting] = []
+        package var confinement = Confinement()
         package init(name: String, program: Program) {
             self.name = name
             self.program = program
@@ -217,6 +222,8 @@ package struct Settings: Sendable, Equatable {
         package var environment: [Setting] = []
         /// The program that runs the scripts; nil: the script itself is executed.
         package var interpreter: String?
+        /// Index into `Settings.scripts`.
+        package var confinement = 0
         package init() {}
     }
 }

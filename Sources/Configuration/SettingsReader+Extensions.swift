@@ -33,6 +33,7 @@ extension SettingsReader {
         // What may run in the host starts a worker when the first is asked for.
         pool.minimum = 0
         pool.rapidFails = 5
+        pool.confinement = Settings.Confinement(account: settings.account)
         defer {
             settings.extensions.append(result)
             settings.pools.append(pool)

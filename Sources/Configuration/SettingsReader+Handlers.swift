@@ -6,7 +6,7 @@ extension SettingsReader {
     private static let pathExpected =
         "\"/name\" or \"/name/*\" for all below a path, or \"*.ending\" for files with an ending"
 
-    func readHandlers(_ value: Value, root: String?) -> [Settings.Mapping] {
+    mutating func readHandlers(_ value: Value, root: String?) -> [Settings.Mapping] {
         var mappings: [Settings.Mapping] = []
         var patterns: [String: Int] = [:]
         for element in value.list("a list such as [{ path: /hello, extension: hello }]") {
@@ -64,7 +64,7 @@ extension SettingsReader {
         return .prefix(String(path))
     }
 
-    private func readTarget(_ section: Section) -> Settings.Mapping.Target? {
+    private mutating func readTarget(_ section: Section) -> Settings.Mapping.Target? {
         let written = section.entries.filter { Self.targets.contains($0.name) }
         guard let entry = written.first else {
             section.place.refuse(
@@ -132,16 +132,23 @@ extension SettingsReader {
         return false
     }
 
-    private func readCGI(_ value: Value) -> Settings.CGI? {
+    private mutating func readCGI(_ value: Value) -> Settings.CGI? {
         var cgi = Settings.CGI()
         guard value.isSection else { return isTrue(value) ? cgi : nil }
         guard let section = Section(value, expected: "true or a mapping") else { return nil }
-        section.allow(["timeout", "concurrency", "environment", "interpreter"])
+        section.allow(
+            ["timeout", "concurrency", "environment", "interpreter"] + Self.confinementKeys)
         if let time = section["timeout"]?.duration(Quantity.positiveDuration) { cgi.timeout = time }
         if let count = section["concurrency"]?.integer(1...10000) { cgi.concurrency = count }
         if let value = section["environment"] { cgi.environment = readEnvironment(value) }
         if let program = section["interpreter"]?.text("a program") {
             cgi.interpreter = Path.named(program, in: folder)
+        }
+        if section.entries.contains(where: { Self.confinementKeys.contains($0.name) }) {
+            var confinement = Settings.Confinement()
+            readConfinement(section, into: &confinement)
+            cgi.confinement = settings.scripts.count
+            settings.scripts.append(confinement)
         }
         return cgi
     }

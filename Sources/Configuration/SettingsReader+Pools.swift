@@ -6,7 +6,7 @@ extension SettingsReader {
         "processes", "max-requests", "recycle", "idle-timeout", "activity-timeout",
         "request-timeout",
         "start-timeout", "queue", "rapid-fails-per-minute", "environment", "folder",
-    ]
+    ] + confinementKeys
 
     mutating func readPools(_ value: Value) {
         guard let section = Section(value, expected: "a mapping from names to pools") else {
@@ -83,6 +83,7 @@ extension SettingsReader {
         if let path = section["folder"]?.text("a folder") {
             pool.folder = Path.absolute(path, in: folder)
         }
+        readConfinement(section, into: &pool.confinement)
     }
 
     private func readProcesses(_ value: Value, into pool: inout Settings.Pool) {

@@ -22,7 +22,7 @@ extension SettingsReader {
     }
 
     /// `names` and `hosts` are those of the sites before it.
-    private func readSite(
+    private mutating func readSite(
         _ value: Value, number: Int, names: inout Set<String>, hosts: inout [String: String]
     ) -> Settings.Site? {
         guard let section = Section(value, expected: "a mapping with hosts, root and handlers")

@@ -16,7 +16,7 @@ struct SettingsReader {
     }
 
     static let keys = [
-        "listen", "spare", "threads", "limits", "timeouts", "logs", "recycle",
+        "listen", "user", "group", "spare", "threads", "limits", "timeouts", "logs", "recycle",
         "extension-directories", "extensions", "pools", "sites",
     ]
 
@@ -25,6 +25,8 @@ struct SettingsReader {
         guard let top = Section(root, expected: expected) else { return }
         top.allow(Self.keys)
         readListeners(top["listen"])
+        settings.account = readAccount(top, within: settings.account)
+        settings.scripts = [Settings.Confinement(account: settings.account)]
         if let flag = top["spare"]?.flag() { settings.spare = flag }
         if let value = top["threads"] { readThreads(value) }
         if let value = top["limits"] { readLimits(value) }

@@ -7,6 +7,8 @@ package struct Script: Sendable, Equatable {
     package private(set) var block: [UInt8]
     package let argumentCount: Int
     package private(set) var variableCount = 0
+    /// As what it runs: a place in the configuration's list of them, which the supervisor has too.
+    package var confinement = 0
 
     /// A script without environment; the program's name is the first argument.
     package init(program: String, arguments: [String], folder: String) {
@@ -53,12 +55,15 @@ extension Script {
     func append(to writer: inout MessageWriter) {
         writer.append(UInt32(clamping: argumentCount))
         writer.append(UInt32(clamping: variableCount))
+        writer.append(UInt32(clamping: confinement))
         writer.append(rest: block)
     }
 
     init(from reader: inout MessageReader) throws(ControlError) {
         argumentCount = try reader.count(ofSize: 1)
         variableCount = try reader.count(ofSize: 1)
+        let place: UInt32 = try reader.number()
+        confinement = Int(place)
         block = reader.rest()
         // A NUL more would be one string cut in two, a NUL less a string without an end.
         var ends = 0

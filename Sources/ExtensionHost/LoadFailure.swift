@@ -11,6 +11,7 @@ struct LoadFailure {
     /// A regular file that the dynamic loader can map without harm to this process.
     func readFile() throws(ExtensionError) -> ELFFile {
         let file = try openFile()
+        try refuseStrangersFile(file)
         do throws(ELFProblem) {
             return try ELFFile(file.number, size: try size(of: file))
         } catch {
@@ -25,6 +26,29 @@ struct LoadFailure {
         } catch {
             throw unreadable(error)
         }
+    }
+
+    /// What anybody may change runs with this process's rights: neither the file nor its name may be that.
+    private func refuseStrangersFile(_ file: borrowing Descriptor) throws(ExtensionError) {
+        if let status = try? Files.status(file.number), status.mode & 0o002 != 0 {
+            throw openToAll(path, status, "")
+        }
+        guard let real = try? Places.resolved(path) else { return }
+        let folder = Places.folder(of: real)
+        // In a sticky folder only its owner may give a file's name to another (man 7 inode).
+        guard let status = try? Files.status(path: folder), status.mode & 0o1002 == 0o002 else {
+            return
+        }
+        throw openToAll(folder, status, "its folder ")
+    }
+
+    private func openToAll(
+        _ path: String, _ status: FileStatus, _ what: String
+    ) -> ExtensionError {
+        failed(
+            .configuration,
+            "anybody may write to \(what)\(path) (mode 0\(String(status.mode, radix: 8)))",
+            "chmod o-w \(path)")
     }
 
     private func size(of file: borrowing Descriptor) throws(ELFProblem) -> Int64 {

@@ -23,6 +23,8 @@ package struct ProcessStart: Sendable {
     /// The child gets the limit on open files as `Limits.raiseOpenFiles` has made it; other programs get the
     /// one from before, because some cannot live with a large one.
     package var keepsOpenFileLimit = false
+    /// What it runs as, and within which limits.
+    package var confinement = Confinement()
 
     package init(program: String, arguments: [String]) {
         self.program = program
@@ -45,32 +47,37 @@ package final class ChildProcess {
     package let handle: Descriptor
     private var isReaped = false
 
-    /// Starts a program. The error is that of the step that failed: ENOENT and EACCES blame the program
-    /// or the folder, EAGAIN and ENOMEM the system.
+    /// Starts a program. The error is that of the step that failed, and names it: then the program has not
+    /// been executed. ENOENT and EACCES blame the program or the folder, EAGAIN and ENOMEM the system.
     package init(_ start: ProcessStart) throws(SystemError) {
         let arguments = StringTable(start.arguments.map { Array($0.utf8) })
         let environment = StringTable(start.environment)
         var number: pid_t = -1
         var handle: Int32 = -1
+        var step: Int32 = 0
         let code = arguments.withPointers { argumentList in
             environment.withPointers { variables in
                 start.descriptors.withUnsafeBufferPointer { descriptors in
                     start.program.withCString { program in
                         withOptionalString(start.folder) { folder in
-                            var raw = cplatform_start(
-                                program: program, arguments: argumentList, environment: variables,
-                                folder: folder, descriptors: descriptors.baseAddress,
-                                descriptor_count: Int32(descriptors.count),
-                                ends_with_parent: start.endsWithParent ? 1 : 0,
-                                is_batch: start.isBatch ? 1 : 0,
-                                keeps_open_files: start.keepsOpenFileLimit ? 1 : 0)
-                            return cplatform_spawn(&raw, &number, &handle)
+                            start.confinement.withRaw { confinement in
+                                var raw = cplatform_start(
+                                    program: program, arguments: argumentList,
+                                    environment: variables, folder: folder,
+                                    descriptors: descriptors.baseAddress,
+                                    descriptor_count: Int32(descriptors.count),
+                                    ends_with_parent: start.endsWithParent ? 1 : 0,
+                                    is_batch: start.isBatch ? 1 : 0,
+                                    keeps_open_files: start.keepsOpenFileLimit ? 1 : 0,
+                                    confinement: confinement)
+                                return cplatform_spawn(&raw, &number, &handle, &step)
+                            }
                         }
                     }
                 }
             }
         }
-        guard code == 0 else { throw SystemError("execve", code: code) }
+        guard code == 0 else { throw SystemError(ofStep: step, code: code) }
         pid = number
         self.handle = Descriptor(owning: handle)
     }

@@ -17,14 +17,17 @@ package enum Children {
         package var variableCount: Int
         /// The child's descriptor 0, 1, 2 … is a copy of these. It gets no others.
         package var descriptors: [Int32]
+        package var confinement: Confinement
 
         package init(
-            block: [UInt8], argumentCount: Int, variableCount: Int, descriptors: [Int32]
+            block: [UInt8], argumentCount: Int, variableCount: Int, descriptors: [Int32],
+            confinement: Confinement = Confinement()
         ) {
             self.block = block
             self.argumentCount = argumentCount
             self.variableCount = variableCount
             self.descriptors = descriptors
+            self.confinement = confinement
         }
     }
 
@@ -32,6 +35,7 @@ package enum Children {
     /// calling thread.
     package static func start(_ start: Start) throws(SystemError) -> Int32 {
         var pid: pid_t = -1
+        var step: Int32 = 0
         let code = start.block.withUnsafeBytes { block in
             start.descriptors.withUnsafeBufferPointer { descriptors in
                 withUnsafeTemporaryAllocation(
@@ -52,16 +56,19 @@ package enum Children {
                     let variables = pointers.baseAddress! + start.argumentCount + 1
                     for index in 0..<start.variableCount { variables[index] = string() }
                     variables[start.variableCount] = nil
-                    var raw = cplatform_start(
-                        program: program, arguments: pointers.baseAddress!, environment: variables,
-                        folder: folder, descriptors: descriptors.baseAddress,
-                        descriptor_count: Int32(descriptors.count), ends_with_parent: 1,
-                        is_batch: 0, keeps_open_files: 0)
-                    return cplatform_spawn(&raw, &pid, nil)
+                    return start.confinement.withRaw { confinement in
+                        var raw = cplatform_start(
+                            program: program, arguments: pointers.baseAddress!,
+                            environment: variables, folder: folder,
+                            descriptors: descriptors.baseAddress,
+                            descriptor_count: Int32(descriptors.count), ends_with_parent: 1,
+                            is_batch: 0, keeps_open_files: 0, confinement: confinement)
+                        return cplatform_spawn(&raw, &pid, nil, &step)
+                    }
                 }
             }
         }
-        guard code == 0 else { throw SystemError("execve", code: code) }
+        guard code == 0 else { throw SystemError(ofStep: step, code: code) }
         return pid
     }
 

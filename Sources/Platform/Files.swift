@@ -32,7 +32,19 @@ package enum Files {
 
     /// An anonymous file in memory (man 2 memfd_create).
     package static func memory(named name: String) throws(SystemError) -> Descriptor {
-        Descriptor(owning: try retrying("memfd_create") { cplatform_memfd(name) })
+        Descriptor(owning: try retrying("memfd_create") { cplatform_memfd(name, 0) })
+    }
+
+    /// The same with these bytes, which nobody can change any more (man 2 fcntl, F_ADD_SEALS).
+    package static func sealedMemory(
+        named name: String, _ bytes: [UInt8]
+    ) throws(SystemError) -> Descriptor {
+        let file = Descriptor(
+            owning: try retrying("memfd_create") { cplatform_memfd(name, 1) })
+        try writeAll(file.number, bytes.span.bytes)
+        let number = file.number
+        _ = try retrying("fcntl") { cplatform_seal(number) }
+        return file
     }
 
     /// The same with so many bytes, all 0.

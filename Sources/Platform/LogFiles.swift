@@ -16,6 +16,25 @@ extension Files {
     }
 }
 
+extension Files {
+    /// Makes a log file the user's, creating it when it is missing; what is no plain file stays as it is.
+    package static func giveLog(_ path: String, to identity: Identity) throws(SystemError) {
+        let file = try openLog(path)
+        let number = file.number
+        var raw = stat()
+        _ = try retrying("fstat") { fstat(number, &raw) }
+        // A second name may be somebody's way to a file of root's.
+        guard raw.st_mode & S_IFMT == S_IFREG, raw.st_nlink == 1 else { return }
+        guard raw.st_uid != identity.user else { return }
+        _ = try retrying("fchown") { fchown(number, identity.user, gid_t.max) }
+    }
+
+    /// Makes a file in a folder of our own the user's.
+    package static func give(_ path: String, to identity: Identity) throws(SystemError) {
+        _ = try retrying("lchown") { lchown(path, identity.user, gid_t.max) }
+    }
+}
+
 extension Descriptor {
     /// Puts this open file under another descriptor's number, whose file is closed (man 2 dup3).
     package consuming func replace(_ other: Int32) throws(SystemError) {

@@ -1,4 +1,4 @@
-// A folder only this user may enter, gone with its owner.
+// A folder only this user may list and change, gone with its owner.
 // SPDX-License-Identifier: Apache-2.0
 
 import CPlatform
@@ -6,11 +6,15 @@ import Glibc
 
 /// A new folder with an unguessable name and mode 0700, removed with its content by `remove()`.
 ///
+/// Where processes of other users need what is in it, its mode is 0711: they may open what they know the name of,
+/// as far as its own mode lets them, and can neither list the folder nor change it.
+///
 /// A locked file in it says that its owner lives (man 2 flock): the lock ends with the process, however that
 /// ends, and holds across PID namespaces that share a file system. The file gets its name when it is locked,
 /// and whoever removes a folder holds its lock: so a sweep never takes a living owner for a dead one.
 package final class PrivateFolder: Sendable {
     package let path: String
+    package let othersEnter: Bool
     private let lock: Descriptor
 
     private static let lockName = "owner-lives"
@@ -20,7 +24,10 @@ package final class PrivateFolder: Sendable {
     private static let makingTime: Int64 = 60
 
     /// Made in the first of the parents where that is possible.
-    package init(prefix: String, in parents: [String]) throws(SystemError) {
+    package init(
+        prefix: String, in parents: [String], othersEnter: Bool = false
+    ) throws(SystemError) {
+        self.othersEnter = othersEnter
         var failure = SystemError("mkdtemp", code: ENOENT)
         for parent in parents {
             var pattern = Array("\(parent)/\(prefix)XXXXXX".utf8CString)
@@ -31,7 +38,9 @@ package final class PrivateFolder: Sendable {
             let path = String(
                 decoding: pattern.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
             do throws(SystemError) {
-                lock = try Self.makeLock(path)
+                let lock = try Self.makeLock(path)
+                if othersEnter { try Self.open(path) }
+                self.lock = lock
                 self.path = path
                 return
             } catch {
@@ -43,7 +52,8 @@ package final class PrivateFolder: Sendable {
 
     /// Makes a folder anew that has vanished, or has lost its lock, while its owner lived. EEXIST: something
     /// else has that name now.
-    package init(again path: String) throws(SystemError) {
+    package init(again path: String, othersEnter: Bool = false) throws(SystemError) {
+        self.othersEnter = othersEnter
         do throws(SystemError) {
             _ = try retrying("mkdir") { mkdir(path, 0o700) }
         } catch {
@@ -51,11 +61,17 @@ package final class PrivateFolder: Sendable {
         }
         lock = try Self.makeLock(path)
         self.path = path
+        if othersEnter { try Self.open(path) }
     }
 
     private init(_ path: String, _ lock: consuming Descriptor) {
         self.path = path
         self.lock = lock
+        othersEnter = false
+    }
+
+    private static func open(_ path: String) throws(SystemError) {
+        _ = try retrying("chmod") { chmod(path, 0o711) }
     }
 
     /// Where a folder for a running program's sockets belongs: $XDG_RUNTIME_DIR, else /run, else /tmp.
@@ -140,11 +156,12 @@ package final class PrivateFolder: Sendable {
         return file
     }
 
-    /// A real folder of this user that nobody else may enter: not a link to somewhere else.
+    /// A real folder of this user that nobody else may list or change: not a link to somewhere else.
     private static func isOwn(_ path: String) -> Bool {
         guard let folder = try? Files.open(path, [.pathOnly, .directory, .noFollow]),
             let status = try? Files.status(folder.number)
         else { return false }
-        return status.kind == .directory && status.owner == geteuid() && status.mode == 0o700
+        return status.kind == .directory && status.owner == geteuid()
+            && (status.mode == 0o700 || status.mode == 0o711)
     }
 }

@@ -45,12 +45,12 @@ extension Files {
         return true
     }
 
-    /// Writes a new file under a name of its own, mode 0500, then gives it its name: nobody ever sees a
+    /// Writes a new file under a name of its own, mode 0555, then gives it its name: nobody ever sees a
     /// part of it (man 2 rename).
     package static func place(_ bytes: [UInt8], at path: String) throws(SystemError) {
         let draft = "\(path).\(getpid())"
         unlink(draft)
-        let file = try open(draft, [.writeOnly, .create, .exclusive], mode: 0o500)
+        let file = try open(draft, [.writeOnly, .create, .exclusive], mode: 0o555)
         let written = bytes.withUnsafeBytes { all in
             Result { () throws(SystemError) in try writeAll(file.number, all) }
         }

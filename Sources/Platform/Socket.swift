@@ -11,7 +11,8 @@ package enum Socket {
     /// An IPv6 address listens for IPv6 alone (man 7 ipv6, IPV6_V6ONLY). A stale Unix-socket file, one
     /// that nobody listens on, is replaced; a live one is EADDRINUSE.
     package static func listen(
-        _ address: SocketAddress, backlog: Int32 = 4096, blocking: Bool = false
+        _ address: SocketAddress, backlog: Int32 = 4096, blocking: Bool = false,
+        isPrivate: Bool = false
     ) throws(SystemError) -> Descriptor {
         let family =
             switch address {
@@ -30,6 +31,8 @@ package enum Socket {
         }
         if family == AF_INET6 { setOption(socket.number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 1) }
         let number = socket.number
+        // Linux makes the file of a Unix socket with the mode that the socket has.
+        if isPrivate { _ = try retrying("fchmod") { fchmod(number, 0o600) } }
         guard let bound = address.withRaw({ bind(number, $0, $1) }) else {
             throw SystemError("bind", code: ENAMETOOLONG)
         }

@@ -16,13 +16,16 @@ package final class ExtensionProbe {
 
     /// - Parameter copies: a folder for copies of the extensions, which processes load in their place.
     package init(
-        _ settings: Settings, program: String, copies: String? = nil
+        _ settings: Settings, _ identities: Identities, program: String, copies: String? = nil
     ) throws(SystemError) {
         self.copies = copies
         extensions = settings.extensions
         files = extensions.map(\.existingFile)
+        let found = zip(extensions, files).compactMap { entry, file in
+            file.map { (path: $0, identity: entry.identity(settings, identities)) }
+        }
         run = try ProbeRun(
-            program: program, command: "probe", paths: files.compactMap(\.self), copies: copies)
+            program: program, command: "probe", libraries: found, copies: copies)
     }
 
     /// One for each extension, when the run is done.
@@ -46,6 +49,13 @@ extension Settings.Extension {
 
     /// The library's file; the name as written when there is none, for the dynamic linker to find.
     var file: String { existingFile ?? library }
+
+    /// As whom it is tried: as those that will load it, as far as that is known.
+    fileprivate func identity(_ settings: Settings, _ identities: Identities) -> Identity? {
+        let account =
+            threadSafe == true ? settings.account : settings.pools[pool].confinement.account
+        return identities.identity(of: account)
+    }
 
     fileprivate var withoutFile: ExtensionVerdict {
         let places = candidates.joined(separator: ", ")

@@ -37,6 +37,8 @@ final class HostProcess {
     var pools: [PoolProcesses] = []
     /// Those of its configuration.
     var extensions: [Settings.Extension] = []
+    /// By the number in a script's message.
+    var scriptConfinements: [Confinement] = []
     /// A call of an extension has left it in a state nobody knows: it is replaced without haste.
     var isSpoiled = false
     /// It has said that it dies.

@@ -85,14 +85,20 @@ package final class ProbeRun {
     ///   - program: this program, to be executed.
     ///   - command: "probe" or "inspect-child".
     ///   - copies: a folder for copies of the libraries, which are loaded instead; nil: none are made.
+    ///   - libraries: their paths; each process becomes the identity when it has made its copy, before it
+    ///     loads it.
     package init(
-        program: String, command: String, paths: [String], copies: String? = nil
+        program: String, command: String, libraries: [(path: String, identity: Identity?)],
+        copies: String? = nil
     ) throws(SystemError) {
         self.program = program
         let options = copies.map { ["--copies", $0] } ?? []
-        arguments = paths.map { ["mortise", command] + options + ["--", $0] }
-        schedule = ProbeSchedule(count: paths.count, most: 2 * Thread.processors)
-        results = Array(repeating: nil, count: paths.count)
+        arguments = libraries.map { path, identity in
+            let account = identity.map { ["--identity", $0.text] } ?? []
+            return ["mortise", command] + options + account + ["--", path]
+        }
+        schedule = ProbeSchedule(count: libraries.count, most: 2 * Thread.processors)
+        results = Array(repeating: nil, count: libraries.count)
         poller = try Poller()
     }
 

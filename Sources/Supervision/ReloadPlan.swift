@@ -54,6 +54,7 @@ struct ReloadPlan: Equatable {
         guard before.program == after.program, before.minimum == after.minimum,
             before.maximum == after.maximum, before.rapidFails == after.rapidFails,
             before.startTimeout == after.startTimeout,
+            before.confinement == after.confinement, old.account == new.account,
             before.folder == after.folder, before.environment == after.environment
         else { return false }
         guard case .worker(let name) = after.program else { return true }

@@ -24,7 +24,8 @@ package enum Supervisor {
         package var hostArguments = ["mortise", "host"]
         /// Who started this process, and what for.
         package var manager = ServiceManager()
-
+        /// Root may serve although the configuration does not say so.
+        package var mayBeRoot = false
         package init(configurationPath: String, builtInExtensionFolder: String) {
             self.configurationPath = configurationPath
             self.builtInExtensionFolder = builtInExtensionFolder
@@ -46,18 +47,17 @@ package enum Supervisor {
     package static func run(_ options: Options) -> Int32 {
         let log = ErrorLog.shared
         log.open(path: nil, process: "supervisor")
-        let text: [UInt8]
-        let settings: Settings
+        let configuration: ReadConfiguration
         do throws(ConfigurationFailure) {
-            (text, settings) = try ConfigurationFailure.read(options)
+            configuration = try ReadConfiguration(options)
         } catch {
             for line in error.lines { log.log(.error, line) }
             return 2
         }
-        if let path = settings.logs.error { log.open(path: path, process: "supervisor") }
+        if let path = configuration.settings.logs.error { log.open(path: path, process: "supervisor") }
         raiseOpenFiles(log)
         do throws(StartFailure) {
-            let loop = try SupervisorLoop(options, text: text, settings: settings)
+            let loop = try SupervisorLoop(options, configuration)
             return loop.run()
         } catch {
             log.logAloud(.error, error.reason)
@@ -72,59 +72,6 @@ package enum Supervisor {
         } catch {
             log.log(.warning, "the limit on open files stays \(Limits.openFiles): \(error)")
         }
-    }
-}
-
-/// Why a configuration cannot be used; each line says what to do.
-struct ConfigurationFailure: Error, Equatable {
-    var lines: [String]
-
-    /// What the file says, and what it means.
-    static func read(
-        _ options: Supervisor.Options
-    ) throws(ConfigurationFailure) -> ([UInt8], Settings) {
-        let path = options.absolutePath
-        let bytes: [UInt8]
-        do throws(SystemError) {
-            let file = try Files.open(path, .readOnly)
-            bytes = try Files.contents(of: file.number)
-        } catch {
-            throw ConfigurationFailure(lines: ["configuration \(path) cannot be read: \(error)"])
-        }
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw ConfigurationFailure(lines: ["configuration \(path) is not UTF-8 text"])
-        }
-        let settings: Settings
-        do throws(ConfigurationErrors) {
-            settings = try ConfigurationFile.load(
-                text: text, name: options.configurationPath, folder: options.folder,
-                builtInExtensionFolder: options.builtInExtensionFolder)
-        } catch {
-            throw ConfigurationFailure(lines: error.all.map(\.description))
-        }
-        let problems = missingPlaces(settings)
-        guard problems.isEmpty else { throw ConfigurationFailure(lines: problems) }
-        return (bytes, settings)
-    }
-
-    /// What a server cannot do without, and would miss only when the first large body comes or a line is
-    /// to be written.
-    private static func missingPlaces(_ settings: Settings) -> [String] {
-        var problems: [String] = []
-        let folder = settings.limits.temporaryFolder
-        if (try? Files.status(path: folder))?.kind != .directory {
-            problems.append(
-                "limits.temporary-folder \(folder): no such folder; make it, or name another one")
-        }
-        if let path = settings.logs.error {
-            do throws(SystemError) {
-                _ = try Files.openLog(path)
-            } catch {
-                problems.append(
-                    "the error log \(path) cannot be opened (\(error)); correct 'logs.error'")
-            }
-        }
-        return problems
     }
 }
 

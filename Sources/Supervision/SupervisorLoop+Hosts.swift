@@ -57,9 +57,11 @@ extension SupervisorLoop {
     ) throws(SystemError) -> HostProcess {
         let file = SharedDescriptor(try Files.memory(named: "mortise-configuration"))
         try Files.writeAll(file.descriptor.number, text.span.bytes)
-        let host = try executeHost(now, configuration)
+        giveLogs(of: settings)
+        let host = try executeHost(now, configuration, settings)
         host.pools = pools
         host.extensions = settings.extensions
+        host.scriptConfinements = settings.scripts.map { identities.confinement($0) }
         times[.host(host.id)] = now.adding(seconds: Self.startPatience)
         sendStart(to: host, file, settings, listeners, isReplacement)
         return host
@@ -89,7 +91,7 @@ extension SupervisorLoop {
     }
 
     private func executeHost(
-        _ now: Instant, _ configuration: UInt64
+        _ now: Instant, _ configuration: UInt64, _ settings: Settings
     ) throws(SystemError) -> HostProcess {
         let ends = try Socket.pair(datagrams: true)
         let socket = MessageSocket(Descriptor(owning: ends.0))
@@ -104,6 +106,7 @@ extension SupervisorLoop {
         start.environment.append(Array("\(RuntimeFolder.variable)=\(folder.path)".utf8))
         start.descriptors = [-1, 1, 2, hostEnd.number, inputPipe.number]
         start.keepsOpenFileLimit = true
+        start.confinement.identity = identities.identity(of: settings.account)
         let host = HostProcess(
             id: newNumber(), process: try ChildProcess(start), socket: socket,
             outputPipe: outputPipe, configuration: configuration, memory: memory, started: now)

@@ -12,7 +12,7 @@ extension SupervisorLoop {
     func openControlSocket() {
         let path = "\(folder.path)/\(OperatorLine.socketName)"
         do throws(SystemError) {
-            let listener = try Socket.listen(.unix(path), backlog: 64)
+            let listener = try Socket.listen(.unix(path), backlog: 64, isPrivate: true)
             if let old = control { unwatch(old.descriptor.number) }
             control = SharedDescriptor(listener)
             watch(control!.descriptor.number, .control)

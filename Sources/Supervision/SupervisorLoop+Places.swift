@@ -22,10 +22,9 @@ extension SupervisorLoop {
         let old = folder.path
         do throws(SystemError) {
             do throws(SystemError) {
-                folder = try PrivateFolder(again: old)
+                folder = try PrivateFolder(again: old, othersEnter: folder.othersEnter)
             } catch {
-                folder = try PrivateFolder(
-                    prefix: RuntimeFolder.prefix, in: PrivateFolder.runtimeParents)
+                folder = try RuntimeFolder.make(othersEnter: folder.othersEnter)
             }
             log.log(
                 .warning, "somebody removed the runtime folder \(old); it is now \(folder.path)")
@@ -35,6 +34,17 @@ extension SupervisorLoop {
         } catch {
             logShortage(
                 "somebody removed the runtime folder \(old), and it cannot be made anew: \(error)")
+        }
+    }
+
+    /// Logs that hosts open themselves become their user's: root's they could not open.
+    ///
+    /// What cannot be given is opened all the same, or the host says why it cannot be.
+    func giveLogs(of settings: Settings) {
+        guard let identity = identities.identity(of: settings.account) else { return }
+        for path in [settings.logs.access, settings.logs.error].compactMap(\.self)
+        where path != "-" {
+            try? Files.giveLog(path, to: identity)
         }
     }
 

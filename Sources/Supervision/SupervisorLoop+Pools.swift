@@ -88,7 +88,8 @@ extension SupervisorLoop {
         let id = newNumber()
         do throws(WorkerStart.Failure) {
             let command = try WorkerStart(
-                pool: pool.settings, settings: pool.configuration, mortise: options.programPath)
+                pool: pool.settings, settings: pool.configuration, identities,
+                mortise: options.programPath)
             do throws(SystemError) {
                 let worker = try start(command, id)
                 pool.workers[id] = worker
@@ -104,8 +105,10 @@ extension SupervisorLoop {
 
     private func start(_ command: WorkerStart, _ id: UInt64) throws(SystemError) -> WorkerProcess {
         let path = "\(folder.path)/w\(id)"
-        let listener = try Socket.listen(.unix(path), blocking: true)
+        let listener = try Socket.listen(.unix(path), blocking: true, isPrivate: true)
         do throws(SystemError) {
+            // The host's user may connect, and root: no other process can reach the worker.
+            if let host = command.host { try Files.give(path, to: host) }
             // The connection first: it waits in the queue until the program accepts it.
             let connection = try Socket.connect(.unix(path), milliseconds: 10)
             let started = try execute(command, listener: listener.number)
@@ -128,7 +131,8 @@ extension SupervisorLoop {
         }
         do throws(WorkerStart.Failure) {
             let command = try WorkerStart(
-                pool: pool.settings, settings: pool.configuration, mortise: options.programPath)
+                pool: pool.settings, settings: pool.configuration, identities,
+                mortise: options.programPath)
             do throws(SystemError) {
                 worker.replace(by: try execute(command, listener: worker.listener.number))
                 watchProcess(of: worker, id, pool)
@@ -162,11 +166,13 @@ extension SupervisorLoop {
         var start = ProcessStart(program: command.program, arguments: command.arguments)
         start.environment = command.environment.map { Array($0.utf8) }
         start.folder = command.folder
+        start.confinement = command.confinement
         // The host's thread that sends a request is about to wait for the answer: on a busy processor the
         // worker runs a moment later, and two switches a request are saved.
         start.isBatch = true
         start.descriptors = [listener, inputPipe.number, inputPipe.number]
         var faults: SharedDescriptor?
+        var settingsFile: SharedDescriptor?
         if command.isWorker {
             let page = SharedDescriptor(try FaultPage.makeFile())
             start.descriptors.append(page.descriptor.number)
@@ -175,8 +181,14 @@ extension SupervisorLoop {
                 Array("\(WorkerSettings.faultPageVariable)=3".utf8),
             ]
             faults = page
+            let settings = SharedDescriptor(try WorkerSettings.file(command.settings))
+            start.descriptors.append(settings.descriptor.number)
+            start.environment.append(Array("\(WorkerSettings.fileVariable)=4".utf8))
+            settingsFile = settings
         }
-        let process = try ChildProcess(start)
+        let process = try withExtendedLifetime(settingsFile) { () throws(SystemError) in
+            try ChildProcess(start)
+        }
         return StartedProcess(process: process, outputPipe: outputPipe.take(), faults: faults)
     }
 

@@ -71,15 +71,27 @@ extension SupervisorLoop {
         reloadIsWanted = false
         reloadBegins()
         do throws(ConfigurationFailure) {
-            let (text, settings) = try ConfigurationFailure.read(options)
+            let read = try ReadConfiguration(options)
+            try admit(read.identities)
             do throws(SystemError) {
-                try beginProbing(settings, text, .reload)
+                try beginProbing(read.settings, read.text, .reload)
             } catch {
                 throw ConfigurationFailure(lines: ["its extensions cannot be probed: \(error)"])
             }
         } catch {
             refuseReload(error)
         }
+    }
+
+    /// The accounts of a new configuration, whose processes must be able to enter the runtime folder.
+    private func admit(_ new: Identities) throws(ConfigurationFailure) {
+        guard folder.othersEnter || !new.areOthers else {
+            throw ConfigurationFailure(lines: [
+                "it names accounts, and others may not enter the runtime folder \(folder.path), which was"
+                    + " made without any: stop the server and start it again"
+            ])
+        }
+        identities.add(new)
     }
 
     private func refuseReload(_ failure: ConfigurationFailure) {
@@ -96,7 +108,7 @@ extension SupervisorLoop {
     ) throws(SystemError) {
         noteFiles(of: settings)
         let probe = try ExtensionProbe(
-            settings, program: options.programPath, copies: folder.path)
+            settings, identities, program: options.programPath, copies: folder.path)
         probing = Probing(probe: probe, settings: settings, text: text, cause: cause)
         watch(probe.run.descriptor, .probes)
         advanceProbes()

@@ -16,13 +16,15 @@ extension SupervisorLoop {
     func startScript(
         _ id: UInt64, _ script: Script, _ host: HostProcess, _ descriptors: inout [Int32]
     ) {
-        guard host.scripts[id] == nil, host.scripts.count < Self.mostScripts, phase != .ending
+        guard host.scripts[id] == nil, host.scripts.count < Self.mostScripts, phase != .ending,
+            host.scriptConfinements.indices.contains(script.confinement)
         else {
             return tell(host, .scriptFailed(id: id, code: SystemError.tryAgain))
         }
         let start = Children.Start(
             block: script.block, argumentCount: script.argumentCount,
-            variableCount: script.variableCount, descriptors: descriptors)
+            variableCount: script.variableCount, descriptors: descriptors,
+            confinement: host.scriptConfinements[script.confinement])
         let output = Descriptor(owning: descriptors[1])
         descriptors[1] = -1
         do throws(SystemError) {

@@ -56,6 +56,8 @@ final class SupervisorLoop {
     // The configuration in force.
     var settings: Settings
     var text: [UInt8]
+    /// Of all configurations so far.
+    var identities: Identities
     var listeners: [BoundListener] = []
     /// What the service manager has opened for a listener of the first configuration, see
     /// SupervisorLoop+Manager.swift.
@@ -118,13 +120,15 @@ final class SupervisorLoop {
     var exitCode: Int32 = 0
 
     init(
-        _ options: Supervisor.Options, text: [UInt8], settings: Settings
+        _ options: Supervisor.Options, _ configuration: ReadConfiguration
     ) throws(StartFailure) {
         self.options = options
-        self.text = text
-        self.settings = settings
         inherited = options.manager.sockets
         manager = ManagerLine(options.manager, log)
+        text = configuration.text
+        settings = configuration.settings
+        identities = configuration.identities
+        let othersEnter = configuration.identities.areOthers
         // Before anything else: a signal that comes now must wait until somebody reads it.
         signals = try Self.required { () throws(SystemError) in
             try SignalDescriptor([.terminate, .interrupt, .hangUp, .user1, .child])
@@ -135,8 +139,7 @@ final class SupervisorLoop {
         listeners = try BoundListener.bind(settings.listeners, inherited)
         folder = try Self.required { () throws(SystemError) in
             PrivateFolder.sweep(prefix: RuntimeFolder.prefix, in: PrivateFolder.runtimeParents)
-            return try PrivateFolder(
-                prefix: RuntimeFolder.prefix, in: PrivateFolder.runtimeParents)
+            return try RuntimeFolder.make(othersEnter: othersEnter)
         }
         try Self.required { () throws(SystemError) in
             try poller.add(signals.descriptor.number, .readable, token: 0)
@@ -268,6 +271,7 @@ final class SupervisorLoop {
 
     private func reopenLogs() {
         log.reopen()
+        giveLogs(of: settings)
         for host in hosts.values { tell(host, .reopenLogs) }
     }
 

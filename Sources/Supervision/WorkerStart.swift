@@ -12,6 +12,11 @@ struct WorkerStart: Equatable {
     /// `mortise worker`: it keeps private copies of extensions in the runtime folder.
     var isWorker = false
     var folder: String?
+    var confinement = Confinement()
+    /// Whose hosts connect to it; nil: this process's user's.
+    var host: Identity?
+    /// Of the extension.
+    var settings: [Settings.Setting] = []
 
     enum Failure: Error, Equatable {
         case programMissing(String)
@@ -27,7 +32,11 @@ struct WorkerStart: Equatable {
     }
 
     /// - Parameter mortise: the path of this program.
-    init(pool: Settings.Pool, settings: Settings, mortise: String) throws(Failure) {
+    init(
+        pool: Settings.Pool, settings: Settings, _ identities: Identities, mortise: String
+    ) throws(Failure) {
+        confinement = identities.confinement(pool.confinement)
+        host = identities.identity(of: settings.account)
         if let folder = pool.folder, (try? Files.status(path: folder))?.kind != .directory {
             throw .folderMissing(folder)
         }
@@ -46,7 +55,7 @@ struct WorkerStart: Equatable {
             if let found = settings.extensions.first(where: { $0.name == name }) {
                 arguments += [found.verdict?.path ?? found.file, "--name", name]
                 if let copy = found.verdict?.copy { arguments += ["--copy", copy] }
-                environment = WorkerSettings.variables(found.settings)
+                self.settings = found.settings
             }
         }
         folder = pool.folder

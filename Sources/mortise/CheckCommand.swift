@@ -22,8 +22,13 @@ struct CheckCommand: ParsableCommand {
         var (configuration, settings) = try Commands.load { () throws(ConfigurationText.Failure) in
             try ConfigurationText.ofFile(file)
         }
+        let identities = Identities(of: settings, file: configuration.name)
+        guard identities.complaints.isEmpty else {
+            for complaint in identities.complaints { Terminal.complain("\(complaint)") }
+            throw ExitCode.configuration
+        }
         do {
-            let probe = try ExtensionProbe(settings, program: Supervisor.ownProgram)
+            let probe = try ExtensionProbe(settings, identities, program: Supervisor.ownProgram)
             probe.run.finish()
             for (index, verdict) in probe.verdicts.enumerated() {
                 settings.apply(verdict, toExtension: index)

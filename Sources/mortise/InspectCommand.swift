@@ -19,7 +19,7 @@ struct InspectCommand: ParsableCommand {
         do {
             run = try ProbeRun(
                 program: Supervisor.ownProgram, command: "inspect-child",
-                paths: [Folders.absolute(file)])
+                libraries: [(Folders.absolute(file), nil)])
         } catch {
             Terminal.complain("\(file): \(error)")
             throw ExitCode.failure

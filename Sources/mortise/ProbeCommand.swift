@@ -4,6 +4,7 @@
 import ArgumentParser
 import Control
 import ExtensionHost
+import Platform
 
 struct ProbeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -14,7 +15,19 @@ struct ProbeCommand: ParsableCommand {
     @Option(help: "A folder for a copy of the extension, which is loaded in its place.")
     var copies: String?
 
+    @Option(
+        help: "As whom the extension is loaded, when its copy is made: user:group:groups, in numbers.")
+    var identity: Account?
+
     @Argument var file: String
+
+    struct Account: ExpressibleByArgument {
+        let identity: Identity
+        init?(argument: String) {
+            guard let identity = Identity(text: argument) else { return nil }
+            self.identity = identity
+        }
+    }
 
     func run() throws {
         let name = String(file.split(separator: "/").last ?? "")
@@ -24,6 +37,10 @@ struct ProbeCommand: ParsableCommand {
                 try ExtensionCopy.make(of: file, name: name, in: folder)
             }
             ProbeAnswer.begin(copy: copy)
+            // The code of others runs from here on.
+            if let identity {
+                try Confinement(identity: identity.identity).confineThisProcess()
+            }
             loaded = try LoadedExtension.load(
                 path: file, name: name, copy: copy.map { "\(copies!)/\($0)" })
         } catch {

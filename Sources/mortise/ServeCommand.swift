@@ -64,6 +64,8 @@ struct ServeCommand: ParsableCommand {
             configurationPath: try path(of: configuration), builtInExtensionFolder: folder)
         options.manager = manager
         options.hostArguments += ["--extension-folder", folder]
+        // Who names an extension or a folder tries it out, and has nowhere to write 'user: root'.
+        if case .made = configuration.origin { options.mayBeRoot = true }
         return Supervisor.run(options)
     }
 

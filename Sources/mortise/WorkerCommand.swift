@@ -55,7 +55,7 @@ struct WorkerCommand: ParsableCommand {
         var options = FastCGIWorker.Options()
         options.copy = copy
         options.settings =
-            WorkerSettings.take() + settings.map { (name: $0.name, value: $0.value) }
+            try WorkerSettings.take() + settings.map { (name: $0.name, value: $0.value) }
         throw ExitCode(
             FastCGIWorker.run(
                 library: Folders.absolute(file), name: name ?? file, options: options))

@@ -47,8 +47,11 @@ int cplatform_open_beneath(int directory, const char *path, int flags, int mode)
 int cplatform_open(const char *path, int flags, int mode);
 int cplatform_openat(int directory, const char *path, int flags, int mode);
 
-/// memfd_create(2), close-on-exec.
-int cplatform_memfd(const char *name);
+/// memfd_create(2), close-on-exec. `may_be_sealed` 0: by nobody, whoever else has it.
+int cplatform_memfd(const char *name, int may_be_sealed);
+
+/// fcntl(F_ADD_SEALS) with all of them: such a file is what it is, for ever.
+int cplatform_seal(int memfd);
 
 /// One datagram with up to 64 descriptors (SCM_RIGHTS). Bytes sent, or -1 with errno.
 ssize_t cplatform_send_message(int socket, const void *bytes, size_t length, const int *descriptors,

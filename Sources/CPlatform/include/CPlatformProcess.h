@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "CPlatformConfine.h"
+
 /// What a new process is to be. All pointers are read until `cplatform_spawn` returns.
 struct cplatform_start {
     /// The program's path; PATH is not searched.
@@ -23,6 +25,8 @@ struct cplatform_start {
     /// Not 0: it gets this process's limit on open files as it is; else the one from before
     /// cplatform_raise_open_files.
     int keeps_open_files;
+    /// What the program runs as, and within which limits.
+    const struct cplatform_confinement *confinement;
 };
 
 /// Raises the soft limit on open files to the hard one, but not beyond `most`. 0, or -1 with errno.
@@ -34,9 +38,10 @@ uint64_t cplatform_open_files(void);
 /// Starts a program in a session and process group of its own, signals at their defaults, none blocked.
 ///
 /// The child borrows the parent's memory until exec (CLONE_VM | CLONE_VFORK), so the cost does not grow
-/// with the parent; under ThreadSanitizer it gets a copy. 0, or the errno of the step that failed: then no
-/// child exists. `*handle` is a pidfd, close-on-exec; none is made when `handle` is NULL.
-int cplatform_spawn(const struct cplatform_start *start, pid_t *pid, int *handle);
+/// with the parent; under ThreadSanitizer it gets a copy. 0, or the errno of `*step`, which failed: then the
+/// program was never executed and no child exists. `*handle` is a pidfd, close-on-exec; none is made when
+/// `handle` is NULL.
+int cplatform_spawn(const struct cplatform_start *start, pid_t *pid, int *handle, int *step);
 
 /// Whether the child behind a pidfd has ended. 1 = yes, 0 = not yet, -1 = errno.
 /// `keep` not 0 leaves the zombie, so that its numbers stay taken. `*killed` not 0: `*status` is a signal.

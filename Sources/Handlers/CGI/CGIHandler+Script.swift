@@ -17,6 +17,7 @@ extension CGIHandler {
         var script = Script(
             program: interpreter ?? file, arguments: interpreter.map { [$0, file] } ?? [file],
             folder: Self.folder(of: file))
+        script.confinement = settings.confinement
         let start = script.block.count
         addEnvironment(of: exchange, to: &script)
         return script.block.count - start <= Self.largestEnvironment ? script : nil
