@@ -6,12 +6,15 @@ import Testing
 @testable import Configuration
 
 private let keys =
-    "one of listen, spare, threads, limits, timeouts, logs, recycle, extension-directories, extensions, pools, sites"
+    "one of listen, user, group, spare, threads, limits, timeouts, logs, recycle, extension-directories, "
+    + "extensions, pools, sites"
+private let confinementKeys = "user, group, umask, limits, nice, oom-score, new-privileges"
 private let address =
     "an address such as \"127.0.0.1:8080\", \"[::1]:8080\", \"8080\" or \"unix:/run/x.sock\""
 private let extensionPoolKeys =
     "one of processes, max-requests, recycle, idle-timeout, activity-timeout, request-timeout, "
-    + "start-timeout, queue, rapid-fails-per-minute, environment, folder"
+    + "start-timeout, queue, rapid-fails-per-minute, environment, folder, "
+    + confinementKeys
 private let poolKeys = "one of command, " + extensionPoolKeys.dropFirst(7)
 private let program = "a program with its arguments, such as [php-cgi, -d, display_errors=0]"
 private let path =
@@ -290,7 +293,8 @@ struct ComplaintTests {
         ("{ path: /a, cgi: false }", "3:48: found 'false', expected true"),
         (
             "{ path: /a, cgi: { time: 1 } }",
-            "3:50: found 'time', expected one of timeout, concurrency, environment, interpreter"
+            "3:50: found 'time', expected one of timeout, concurrency, environment, interpreter, "
+                + confinementKeys
         ),
         (
             "{ path: /a, redirect: { location: /b, status: 200 } }",

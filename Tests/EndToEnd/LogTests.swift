@@ -121,7 +121,7 @@ extension EndToEndTests {
             try site.write(
                 "site.yaml",
                 "listen: [127.0.0.1:\(ServerProcess.freePort())]\nlogs: { access: www, error: errors }\n"
-                    + "sites: [{ root: www }]\n")
+                    + "user: root\nsites: [{ root: www }]\n")
             let line = "the host said: the access log \(site.path)/www cannot be opened"
             let run = SpawnedProcessRun(Package.program, ["serve", site.path + "/site.yaml"])
             #expect(run.run() == .exited(1))

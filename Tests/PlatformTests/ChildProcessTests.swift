@@ -62,7 +62,7 @@ struct ChildProcessTests {
         }
         var start = ProcessStart.shell("exit 0")
         start.folder = "/no/such/folder"
-        #expect(throws: SystemError("execve", code: 2)) { try ChildProcess(start) }
+        #expect(throws: SystemError("chdir", code: 2)) { try ChildProcess(start) }
     }
 
     @Test func groupEndsWithItsLeaderEvenWhenTheLeaderIsAZombie() throws {

@@ -16,6 +16,7 @@ enum SupervisionProbe {
             var options = Supervisor.Options(
                 configurationPath: arguments[2], builtInExtensionFolder: "/nowhere")
             options.hostArguments = ["probe", "host"]
+            options.mayBeRoot = true
             Exit.now(Supervisor.run(options))
         case "host": ProbeHost.run()
         case "worker": ProbeWorker.run()

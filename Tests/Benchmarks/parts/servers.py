@@ -106,6 +106,7 @@ class Mortise(Server):
         (self.folder / "site.yaml").write_text(f"""\
 listen: [127.0.0.1:{self.port}]
 logs: {{ access: "{access}" }}
+user: root
 {top}
 extension-directories: ["{products}"]
 extensions:

@@ -12,7 +12,7 @@ final class ServerProcess: Sendable {
     let process: SpawnedProcess
 
     /// Writes `configuration` behind a `listen:` and a `logs:` of its own, starts the server, and waits
-    /// until it answers.
+    /// until it answers. Without a `user:` it may be root's.
     ///
     /// - Parameters:
     ///   - openFiles: The limit on open files it is started with.
@@ -39,12 +39,12 @@ final class ServerProcess: Sendable {
 
     private static func complete(_ configuration: String, site: SiteFolder, port: UInt16) -> String
     {
-        guard !configuration.contains("\nlisten:"), !configuration.hasPrefix("listen:") else {
-            return configuration
-        }
+        func names(_ key: String) -> Bool { "\n\(configuration)".contains("\n\(key):") }
+        let user = names("user") ? "" : "\nuser: root"
+        guard !names("listen") else { return configuration + user + "\n" }
         return """
             listen: [127.0.0.1:\(port)]
-            logs: { access: \(site.path)/access.log }
+            logs: { access: \(site.path)/access.log }\(user)
             \(configuration)
             """
     }
