@@ -9,6 +9,8 @@ private let keys =
     "one of listen, user, group, spare, threads, limits, timeouts, logs, recycle, extension-directories, "
     + "extensions, pools, sites"
 private let confinementKeys = "user, group, umask, limits, nice, oom-score, new-privileges"
+private let cgiKeys =
+    "one of timeout, concurrency, environment, interpreter, " + confinementKeys
 private let address =
     "an address such as \"127.0.0.1:8080\", \"[::1]:8080\", \"8080\" or \"unix:/run/x.sock\""
 private let extensionPoolKeys =
@@ -293,8 +295,7 @@ struct ComplaintTests {
         ("{ path: /a, cgi: false }", "3:48: found 'false', expected true"),
         (
             "{ path: /a, cgi: { time: 1 } }",
-            "3:50: found 'time', expected one of timeout, concurrency, environment, interpreter, "
-                + confinementKeys
+            "3:50: found 'time', expected \(cgiKeys)"
         ),
         (
             "{ path: /a, redirect: { location: /b, status: 200 } }",

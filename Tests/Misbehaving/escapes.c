@@ -1,7 +1,7 @@
 // An extension that tries to get out of its worker: each line says what, and whether it could.
 // SPDX-License-Identifier: Apache-2.0
 //
-// The query: supervisor,host,sibling (process numbers),file,socket,folder (paths).
+// The query: "secret" answers with the setting of that name; else supervisor,host,sibling (process numbers),file,socket,folder (paths).
 #define _GNU_SOURCE
 #include <httpext.h>
 
@@ -75,6 +75,14 @@ DWORD WINAPI HttpExtensionProc(EXTENSION_CONTROL_BLOCK *ecb) {
     int supervisor, host, sibling;
     char file[256], socket[256], folder[256], path[300];
     length = 0;
+    if (strcmp(ecb->lpszQueryString, "secret") == 0) {
+        DWORD size = sizeof said;
+        if (!ecb->GetServerVariable(ecb->ConnID, "SECRET", said, &size)) return HSE_STATUS_ERROR;
+        // Its size counts the NUL.
+        size -= 1;
+        ecb->WriteClient(ecb->ConnID, said, &size, HSE_IO_SYNC);
+        return HSE_STATUS_SUCCESS;
+    }
     if (sscanf(ecb->lpszQueryString, "%d,%d,%d,%255[^,],%255[^,],%255[^,]", &supervisor, &host, &sibling, file,
                socket, folder) != 6) {
         return HSE_STATUS_ERROR;
