@@ -144,9 +144,9 @@ extension SettingsReader {
         if let program = section["interpreter"]?.text("a program") {
             cgi.interpreter = Path.named(program, in: folder)
         }
-        if section.entries.contains(where: { Self.confinementKeys.contains($0.name) }) {
-            var confinement = Settings.Confinement()
-            readConfinement(section, into: &confinement)
+        var confinement = Settings.Confinement()
+        readConfinement(section, into: &confinement)
+        if confinement != settings.scripts[0] {
             cgi.confinement = settings.scripts.count
             settings.scripts.append(confinement)
         }

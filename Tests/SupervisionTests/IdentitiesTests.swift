@@ -22,7 +22,7 @@ struct IdentitiesTests {
             found.complaints.map(\.description) == [
                 "site.yaml:1:7: found the unknown user 'nobody-of-that-name', "
                     + "expected a user of this system",
-                "site.yaml:3:42: found the unknown group 'no-such-group', "
+                "site.yaml:3:41: found the unknown group 'no-such-group', "
                     + "expected a group of this system",
             ])
     }
