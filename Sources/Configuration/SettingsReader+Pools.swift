@@ -2,11 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 extension SettingsReader {
-    static let poolKeys = [
-        "processes", "max-requests", "recycle", "idle-timeout", "activity-timeout",
-        "request-timeout",
-        "start-timeout", "queue", "rapid-fails-per-minute", "environment", "folder",
-    ] + confinementKeys
+    static let poolKeys =
+        [
+            "processes", "max-requests", "recycle", "idle-timeout", "activity-timeout",
+            "request-timeout",
+            "start-timeout", "queue", "rapid-fails-per-minute", "environment", "folder",
+        ] + confinementKeys
 
     mutating func readPools(_ value: Value) {
         guard let section = Section(value, expected: "a mapping from names to pools") else {

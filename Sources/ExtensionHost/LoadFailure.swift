@@ -11,12 +11,14 @@ struct LoadFailure {
     /// A regular file that the dynamic loader can map without harm to this process.
     func readFile() throws(ExtensionError) -> ELFFile {
         let file = try openFile()
-        try refuseStrangersFile(file)
+        let object: ELFFile
         do throws(ELFProblem) {
-            return try ELFFile(file.number, size: try size(of: file))
+            object = try ELFFile(file.number, size: try size(of: file))
         } catch {
             throw malformed(error)
         }
+        try refuseStrangersFile(file)
+        return object
     }
 
     private func openFile() throws(ExtensionError) -> Descriptor {

@@ -66,7 +66,9 @@ package enum Accounts {
     /// The number of a group by its name; nil: there is none.
     package static func group(named name: String) throws(SystemError) -> UInt32? {
         var entry = Glibc.group()
-        return try lookUp("getgrnam", &entry) { getgrnam_r(name, $0, $1, $2, $3) } found: {
+        return try lookUp("getgrnam", &entry) {
+            getgrnam_r(name, $0, $1, $2, $3)
+        } found: {
             $0.gr_gid
         }
     }

@@ -54,7 +54,9 @@ package enum Supervisor {
             for line in error.lines { log.log(.error, line) }
             return 2
         }
-        if let path = configuration.settings.logs.error { log.open(path: path, process: "supervisor") }
+        if let path = configuration.settings.logs.error {
+            log.open(path: path, process: "supervisor")
+        }
         raiseOpenFiles(log)
         do throws(StartFailure) {
             let loop = try SupervisorLoop(options, configuration)

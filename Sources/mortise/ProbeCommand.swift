@@ -16,7 +16,9 @@ struct ProbeCommand: ParsableCommand {
     var copies: String?
 
     @Option(
-        help: "As whom the extension is loaded, when its copy is made: user:group:groups, in numbers.")
+        help:
+            "As whom the extension is loaded, when its copy is made: user:group:groups, in numbers."
+    )
     var identity: Account?
 
     @Argument var file: String
