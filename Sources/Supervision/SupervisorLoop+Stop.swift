@@ -20,8 +20,8 @@ extension SupervisorLoop {
         }
         times[.stopAtOnce] = Instant.now.adding(seconds: settings.timeouts.drain)
         cancelChange()
-        // New connections are refused at once instead of forgotten; those to a socket of the service manager
-        // wait for the next server.
+        // New connections are refused at once instead of forgotten; those to a socket of the service
+        // manager wait for the next server.
         for listener in listeners { listener.close() }
         (listeners, inherited) = ([], [])
         for host in hosts.values {

@@ -85,6 +85,29 @@ extension EndToEndTests {
             #expect(ear.hearsLife(within: 30))
         }
 
+        @Test func aServerWithoutAHostThatServesShowsNoLife() throws {
+            defer { site.remove() }
+            let ear = try ManagerEar(site.path + "/notify")
+            let held = try Package.misbehaving("held-load")
+            let configuration = plainSite.replacing(
+                "extensions:",
+                with: "spare: false\nextensions:\n  held: { library: \(held), thread-safe: true }")
+            let server = try serve(
+                ["NOTIFY_SOCKET=\(site.path)/notify", "WATCHDOG_USEC=400000"], configuration)
+            defer { server.stop() }
+            #expect(ear.hearsLife(within: 30))
+            let hold = try #require(server.runtimeFolder) + "/hold"
+            #expect(FileManager.default.createFile(atPath: hold, contents: nil))
+            let before = try #require(server.host)
+            before.kill(SIGKILL)
+            #expect(eventually { server.errors.contains("another starts now") })
+            ear.drain()
+            #expect(!ear.hearsLife(within: 1.5))
+            unlink(hold)
+            #expect(ear.next() == "STATUS=serving again on 127.0.0.1:\(port)")
+            #expect(ear.hearsLife(within: 30))
+        }
+
         @Test func theWatchdogOfAnotherProcessIsNotOurs() throws {
             defer { site.remove() }
             let ear = try ManagerEar(site.path + "/notify")
