@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -16,7 +18,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { stackSize = 32 * 1024 };
+enum {
+    stackSize = 32 * 1024,
+    // Milliseconds that a child which is another user may take until it executes its program.
+    patience = 1000,
+};
 
 // The soft limit on open files this process was started with; RLIM_INFINITY while it has not been raised.
 static rlim_t first_open_files = RLIM_INFINITY;
@@ -57,8 +63,10 @@ struct child {
     const struct cplatform_start *start;
     uint64_t ignored;
     pid_t parent;
-    // Written by the child, read by the parent: they share it until exec.
+    // Written by the child, read by the parent: they share it.
     struct failure volatile *failure;
+    // Closed by execve and by the child's end; -1: the parent waits otherwise.
+    int notice;
 };
 
 // The signals this process ignores, bit n for signal n + 1; asked for once, because asking takes as long as
@@ -92,9 +100,10 @@ static void restore_signals(uint64_t signals) {
     }
 }
 
-// Puts the given descriptors at 0, 1, 2 … and closes all others.
-static int arrange_descriptors(const struct cplatform_start *start) {
+// Puts the given descriptors at 0, 1, 2 … and has all others closed by execve.
+static int arrange_descriptors(const struct cplatform_start *start, int notice) {
     int count = start->descriptor_count;
+    if (notice >= 0 && notice < count && fcntl(notice, F_DUPFD, count) < 0) return -1;
     int moved[count > 0 ? count : 1];
     // First out of the way: a source may sit where another one's place is.
     for (int i = 0; i < count; i++) {
@@ -109,7 +118,7 @@ static int arrange_descriptors(const struct cplatform_start *start) {
     for (int i = 0; i < count; i++) {
         if (dup2(moved[i], i) < 0) return -1;
     }
-    return (int)syscall(SYS_close_range, (unsigned)count, ~0U, 0U);
+    return (int)syscall(SYS_close_range, (unsigned)count, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
 // The kernel ends it with its parent. Behind the change of the user, which takes that back (man 2 prctl).
@@ -130,7 +139,7 @@ static enum cplatform_step become(const struct child *child) {
         struct sched_param none = {.sched_priority = 0};
         sched_setscheduler(0, SCHED_BATCH, &none);
     }
-    if (arrange_descriptors(start) != 0) return CPLATFORM_STEP_DESCRIPTORS;
+    if (arrange_descriptors(start, child->notice) != 0) return CPLATFORM_STEP_DESCRIPTORS;
     if (!start->keeps_open_files && restore_open_files() != 0) return CPLATFORM_STEP_LIMIT;
     enum cplatform_step failed = cplatform_confine(start->confinement);
     if (failed != CPLATFORM_STEP_NONE) return failed;
@@ -153,19 +162,41 @@ static int run_child(void *argument) {
     return 127;
 }
 
-// `sharing` is CLONE_VM or 0; the child writes to `shared` what failed.
-static int spawn(const struct cplatform_start *start, pid_t *pid, int *handle, int sharing,
-                 volatile struct failure *shared) {
-    // The parent stands still while the child runs on this part of its stack.
+// Until the child has executed its program, or has ended; else it is killed. What others of its user stop must not
+// hold this process.
+static void wait_for_start(int reader, pid_t number, volatile struct failure *failure) {
+    struct pollfd end = {.fd = reader, .events = POLLIN};
+    int count;
+    do {
+        count = poll(&end, 1, patience);
+    } while (count < 0 && errno == EINTR);
+    if (count > 0) return;
+    kill(number, SIGKILL);
+    failure->error = ETIMEDOUT;
+}
+
+// `flags` say what the child shares, and whether this process stands still until exec; `notice` is a pipe for a
+// child that it does not stand still for.
+static int spawn(const struct cplatform_start *start, pid_t *pid, int *handle, int flags,
+                 volatile struct failure *failure, const int *notice) {
+    // The parent stands still while the child runs on this part of its stack, or the child has a copy.
     char stack[stackSize] __attribute__((aligned(16)));
-    struct child child = {
-        .start = start, .parent = getpid(), .ignored = ignored_signals(), .failure = shared};
+    struct child child = {.start = start,
+                          .parent = getpid(),
+                          .ignored = ignored_signals(),
+                          .failure = failure,
+                          .notice = notice == NULL ? -1 : notice[1]};
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int flags = sharing | CLONE_VFORK | SIGCHLD | (handle == NULL ? 0 : CLONE_PIDFD);
+    flags |= SIGCHLD | (handle == NULL ? 0 : CLONE_PIDFD);
     int number = clone(run_child, stack + stackSize, flags, &child, handle);
-    int error = number < 0 ? errno : shared->error;
+    int error = number < 0 ? errno : 0;
+    if (number > 0 && notice != NULL) {
+        close(notice[1]);
+        wait_for_start(notice[0], number, failure);
+    }
+    if (number > 0) error = failure->error;
     if (number > 0 && error != 0) {
         siginfo_t info;
         while (waitid(P_PID, (id_t)number, &info, WEXITED) < 0 && errno == EINTR) {
@@ -173,24 +204,47 @@ static int spawn(const struct cplatform_start *start, pid_t *pid, int *handle, i
         if (handle != NULL) close(*handle);
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (number < 0 && notice != NULL) close(notice[1]);
     *pid = number;
     return error;
 }
 
-int cplatform_spawn(const struct cplatform_start *start, pid_t *pid, int *handle, int *step) {
-#if __has_feature(thread_sanitizer)
-    // ThreadSanitizer takes every clone for a fork and prepares the child as one, which would ruin a parent
-    // that shares its memory: here the child has a copy, and only the error is shared.
+// A child with a copy of the memory: only what failed is shared.
+static int spawn_apart(const struct cplatform_start *start, pid_t *pid, int *handle, int *step, int flags,
+                       const int *notice) {
     struct failure *failure =
         mmap(NULL, sizeof *failure, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (failure == MAP_FAILED) return errno;
-    int result = spawn(start, pid, handle, 0, failure);
-    *step = failure->step;
-    munmap(failure, sizeof *failure);
+    int result = errno;
+    if (failure != MAP_FAILED) {
+        result = spawn(start, pid, handle, flags, failure, notice);
+        *step = failure->step;
+        munmap(failure, sizeof *failure);
+    } else if (notice != NULL) {
+        close(notice[1]);
+    }
     return result;
+}
+
+// A child that becomes another user before it executes its program. That user's processes may stop it: a parent
+// that shares its memory would stand still with it, for as long as they like. They might also trace it, where
+// man 5 proc, suid_dumpable, is 1.
+static int spawn_other(const struct cplatform_start *start, pid_t *pid, int *handle, int *step) {
+    int notice[2];
+    if (pipe2(notice, O_CLOEXEC) != 0) return errno;
+    int result = spawn_apart(start, pid, handle, step, 0, notice);
+    close(notice[0]);
+    return result;
+}
+
+int cplatform_spawn(const struct cplatform_start *start, pid_t *pid, int *handle, int *step) {
+    if (start->confinement->identity != NULL) return spawn_other(start, pid, handle, step);
+#if __has_feature(thread_sanitizer)
+    // ThreadSanitizer takes every clone for a fork and prepares the child as one, which would ruin a parent
+    // that shares its memory.
+    return spawn_apart(start, pid, handle, step, CLONE_VFORK, NULL);
 #else
     volatile struct failure failure = {0};
-    int result = spawn(start, pid, handle, CLONE_VM, &failure);
+    int result = spawn(start, pid, handle, CLONE_VM | CLONE_VFORK, &failure, NULL);
     *step = failure.step;
     return result;
 #endif

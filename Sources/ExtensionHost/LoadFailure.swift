@@ -32,9 +32,8 @@ struct LoadFailure {
 
     /// What anybody may change runs with this process's rights: neither the file nor its name may be that.
     private func refuseStrangersFile(_ file: borrowing Descriptor) throws(ExtensionError) {
-        if let status = try? Files.status(file.number), status.mode & 0o002 != 0 {
-            throw openToAll(path, status, "")
-        }
+        guard let status = try? Files.status(file.number), status.kind == .regular else { return }
+        if status.mode & 0o002 != 0 { throw openToAll(path, status, "") }
         guard let real = try? Places.resolved(path) else { return }
         let folder = Places.folder(of: real)
         // In a sticky folder only its owner may give a file's name to another (man 7 inode).

@@ -16,9 +16,7 @@ struct ProbeCommand: ParsableCommand {
     var copies: String?
 
     @Option(
-        help:
-            "As whom the extension is loaded, when its copy is made: user:group:groups, in numbers."
-    )
+        help: "As whom it is loaded once its copy is made: user:group:groups, in numbers.")
     var identity: Account?
 
     @Argument var file: String

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ExtensionHost
+import Glibc
 import Platform
 import TestExtensions
 import Testing
@@ -28,6 +29,18 @@ struct LoadingTests {
         #expect(loaded.declaredThreadSafe == true && !loaded.hasTerminate)
         let silent = try LoadedExtension.make(Self.answers)
         #expect(silent.declaredThreadSafe == nil)
+    }
+
+    @Test func whatAnybodyMayChangeIsRefused() throws {
+        let good = try CompiledExtension(Self.answers)
+        let folder = good.folder.path
+        #expect(chmod(good.path, 0o777) == 0)
+        #expect(problem(good.path) == "anybody may write to \(good.path) (mode 0777)")
+        #expect(chmod(good.path, 0o775) == 0)
+        #expect(chmod(folder, 0o777) == 0)
+        #expect(problem(good.path) == "anybody may write to its folder \(folder) (mode 0777)")
+        #expect(chmod(folder, 0o1777) == 0)
+        #expect(problem(good.path) == nil)
     }
 
     @Test func whatIsNoSharedObjectIsRefusedByName() throws {

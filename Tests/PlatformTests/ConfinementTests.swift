@@ -83,6 +83,21 @@ struct ConfinementTests {
         #expect(throws: SystemError.self) { try Files.status(path: folder) }
     }
 
+    @Test(.enabled(if: isRoot, "only root changes users"))
+    func aChildThatIsAnotherUserHasItsDescriptorsAndNoOthers() throws {
+        let identity = Identity(user: 12345, group: 12345, groups: [12345])
+        #expect(
+            try output(of: "env; ls /proc/$$/fd", Confinement(identity: identity))
+                == "PWD=/\n0\n1\n2\n")
+        // The pipe that tells of the start may sit where one of the child's descriptors is to be.
+        var start = ProcessStart.shell("exit 3")
+        start.confinement.identity = identity
+        start.descriptors = [Int32](repeating: -1, count: 40)
+        #expect(try ChildProcess(start).waitForEnd() == .exited(code: 3))
+        start.program = "/no/such/program"
+        #expect(throws: SystemError("execve", code: 2)) { try ChildProcess(start) }
+    }
+
     @Test func accountsAreFoundByNameAndNumber() throws {
         let root = try #require(try Accounts.user("root"))
         #expect(root.number == 0)

@@ -38,7 +38,7 @@ uint64_t cplatform_open_files(void);
 /// Starts a program in a session and process group of its own, signals at their defaults, none blocked.
 ///
 /// The child borrows the parent's memory until exec (CLONE_VM | CLONE_VFORK), so the cost does not grow
-/// with the parent; under ThreadSanitizer it gets a copy. 0, or the errno of `*step`, which failed: then the
+/// with the parent; under ThreadSanitizer, and when it becomes another user, it gets a copy. 0, or the errno of `*step`, which failed: then the
 /// program was never executed and no child exists. `*handle` is a pidfd, close-on-exec; none is made when
 /// `handle` is NULL.
 int cplatform_spawn(const struct cplatform_start *start, pid_t *pid, int *handle, int *step);
