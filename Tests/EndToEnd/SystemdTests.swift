@@ -242,7 +242,8 @@ extension EndToEndTests {
         @Test func systemdSocketActivateStartsIt() throws {
             defer { site.remove() }
             try site.write(
-                "site.yaml", listening(["127.0.0.1:\(port)", "unix:\(site.path)/local"]))
+                "site.yaml",
+                listening(["127.0.0.1:\(port)", "unix:\(site.path)/local"]) + "\nuser: root\n")
             let process = try SpawnedProcess(
                 "/usr/bin/env",
                 [
